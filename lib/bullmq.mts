@@ -1,0 +1,16 @@
+import { BullmqEngine } from './bullmq/engine.js'
+import { explainMissing } from './bullmq/missing.js'
+import type { BullmqEngineOptions } from './bullmq/options.js'
+
+export type { BullmqEngine, BullmqEngineOptions }
+
+const bullmq = await import('bullmq').catch(explainMissing)
+
+/**
+ * An engine that keeps tasks in Redis, Valkey or PostgreSQL through BullMQ: they survive a crash and are run by any
+ * process that shares the store.
+ * @throws FST_BGT_INVALID_OPTIONS when an option is unknown or wrong
+ */
+export function bullmqEngine (options: BullmqEngineOptions): BullmqEngine {
+  return new BullmqEngine(bullmq, options)
+}

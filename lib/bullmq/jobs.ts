@@ -1,0 +1,97 @@
+import type { Job, JobState, JobsOptions } from 'bullmq'
+import type { StoredTask, TaskErrorSnapshot, TaskSnapshot } from '../../types/index.js'
+import { errors } from '../errors.js'
+import { errorSnapshot } from '../snapshot.js'
+
+/** What BullMQ has no place of its own for: every request pays for each byte. */
+export interface JobData extends Omit<StoredTask, 'id' | 'name' | 'createdAt' | 'delay' | 'priority'> {
+  /** Why the last attempt failed, with what BullMQ's `failedReason` has no place for. */
+  error?: TaskErrorSnapshot
+  /** Present once somebody has cancelled the task; `at` is when, in milliseconds. */
+  cancelled?: { reason?: unknown, at?: number }
+}
+
+export type TaskJob = Job<JobData, unknown, string>
+
+/** Ids are UUIDs. Whatever else somebody asks for may be the name of another key in Redis. */
+export function isId (id: string): boolean {
+  return /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/.test(id)
+}
+
+/** What `addBulk` takes for a task. */
+export function toJob (task: StoredTask, removeAfterMs: number): { name: string, data: JobData, opts: JobsOptions } {
+  const { id, name, createdAt, delay, priority, ...data } = task
+  const removed = { age: Math.ceil(removeAfterMs / 1000) }
+  const opts: JobsOptions = {
+    jobId: id,
+    timestamp: Date.parse(createdAt),
+    attempts: 1 + (data.retry?.retries ?? 0),
+    // The delay is that of the outcome: see the worker's backoffStrategy.
+    backoff: { type: 'custom' },
+    removeOnComplete: removed,
+    removeOnFail: removed
+  }
+  if (delay !== undefined) opts.delay = delay
+  if (priority !== undefined) opts.priority = priority
+  if (data.key !== undefined) opts.deduplication = { id: JSON.stringify([name, data.key]) }
+  return { name, data, opts }
+}
+
+export function toStored (job: TaskJob): StoredTask {
+  const { error, cancelled, ...stored } = job.data
+  return { ...stored, id: idOf(job), name: job.name, createdAt: createdAtOf(job) }
+}
+
+export function idOf ({ id }: TaskJob): string {
+  return id as string
+}
+
+function createdAtOf ({ timestamp }: TaskJob): string {
+  return new Date(timestamp).toISOString()
+}
+
+const STATES: Partial<Record<JobState | 'unknown', TaskSnapshot['state']>> =
+  { active: 'active', completed: 'completed', failed: 'failed', delayed: 'delayed' }
+
+/** Whether a job in this state has ended. */
+export function isEnd (jobState: JobState | 'unknown'): boolean {
+  return jobState === 'completed' || jobState === 'failed'
+}
+
+/** Whether the job had ended when it was read. */
+export function hasEnded ({ finishedOn }: TaskJob): boolean {
+  return finishedOn !== undefined
+}
+
+/** `jobState` must have been read before the job: a job may end in between, and must not lack its result then. */
+export function toSnapshot (job: TaskJob, jobState: JobState | 'unknown'): TaskSnapshot {
+  const { data, attemptsMade, processedOn, finishedOn, progress, returnvalue } = job
+  const isCancelled = data.cancelled !== undefined && jobState !== 'completed'
+  const state = isCancelled ? 'cancelled' : STATES[jobState] ?? 'waiting'
+  const error = errorOf(job, state)
+  // A cancelled job is there until a worker takes it.
+  const finishedAt = isEnd(jobState) ? finishedOn : isCancelled ? data.cancelled?.at : undefined
+  return {
+    id: idOf(job),
+    name: job.name,
+    state,
+    attempt: state === 'active' ? attemptsMade + 1 : Math.max(1, attemptsMade),
+    ...(isReported(progress) && { progress: progress.value }),
+    createdAt: createdAtOf(job),
+    ...(processedOn !== undefined && { startedAt: new Date(processedOn).toISOString() }),
+    ...(finishedAt !== undefined && { finishedAt: new Date(finishedAt).toISOString() }),
+    ...(error !== undefined && { error }),
+    ...(state === 'completed' && returnvalue !== null && returnvalue !== undefined && { result: returnvalue })
+  }
+}
+
+function errorOf ({ data, name, failedReason }: TaskJob, state: TaskSnapshot['state']): TaskErrorSnapshot | undefined {
+  if (state === 'cancelled') return data.error ?? errorSnapshot(new errors.FST_BGT_CANCELLED(name, { cause: undefined }))
+  if (state === 'failed') return data.error ?? { name: 'Error', message: failedReason }
+  return undefined
+}
+
+/** BullMQ's progress is 0 until somebody reports some. */
+function isReported (progress: unknown): progress is { value: unknown } {
+  return typeof progress === 'object' && progress !== null && 'value' in progress
+}

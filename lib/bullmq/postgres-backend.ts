@@ -1,0 +1,66 @@
+import type * as Bullmq from 'bullmq'
+import type { BullmqModule } from './module.js'
+
+/** What we use of a connection's inside: it keeps the outcome of its first attempt to open for ever. */
+interface Opening {
+  readyPromise?: Promise<void> | undefined
+  waitUntilReady: () => Promise<void>
+}
+
+/** What we use of a backend's inside: it subscribes to events once, and then waits for each. */
+interface Listening {
+  ensureListeningEvents: () => Promise<unknown>
+}
+
+/** BullMQ's backend for PostgreSQL, except that it opens late if PostgreSQL starts late, and closes at once. */
+export function postgresBackend (bullmq: BullmqModule): Bullmq.BackendFactory<any, any> {
+  return (name, options, more) => {
+    const backend = bullmq.createPostgresBackend(name, options, more)
+    const { connection } = backend as unknown as { connection: Opening & { pool: NodeJS.EventEmitter } }
+    const pool = isPool(options.connection) ? options.connection : undefined
+    // The error of a client that is lent while its connection breaks would end the process; its query rejects all the same.
+    connection.pool.on('connect', (client) => { client.on('error', () => {}) })
+    for (const opening of [connection, backend as unknown as Opening]) {
+      const open = opening.waitUntilReady.bind(opening)
+      opening.waitUntilReady = async () => {
+        if (opening.readyPromise === undefined && pool !== undefined) await migrate(bullmq, pool)
+        await open().catch((error) => {
+          opening.readyPromise = undefined
+          throw error
+        })
+      }
+    }
+    const { readEvents, disconnect } = backend
+    let isListening = false
+    backend.readEvents = async (...args) => {
+      isListening = true
+      return await readEvents.apply(backend, args)
+    }
+    backend.disconnect = async () => {
+      // A wait for events that has not quite begun would not be ended, and its timer keep the process alive for 5 seconds.
+      if (isListening) await (backend as unknown as Listening).ensureListeningEvents().catch(() => {})
+      await disconnect.call(backend)
+    }
+    return backend
+  }
+}
+
+/** What BullMQ takes: its tables are to be made and kept up to date when a connection of its own opens. */
+export function postgresOptions (postgres: Bullmq.PostgresConnectionOptions): Bullmq.PostgresConnectionOptions {
+  if (typeof postgres === 'string') return { connectionString: postgres, migrate: true }
+  return isPool(postgres) ? postgres : { migrate: true, ...postgres }
+}
+
+/** Makes BullMQ's tables in a pool of the user's, which BullMQ itself leaves as it is. */
+async function migrate (bullmq: BullmqModule, pool: Bullmq.PgPool): Promise<void> {
+  const client = await pool.connect()
+  try {
+    await bullmq.runMigrations(client)
+  } finally {
+    client.release()
+  }
+}
+
+function isPool (postgres: unknown): postgres is Bullmq.PgPool {
+  return typeof postgres === 'object' && postgres !== null && 'connect' in postgres
+}

@@ -1,0 +1,58 @@
+import type * as Bullmq from 'bullmq'
+import { type Answer, Batches } from './batches.js'
+import type { BullmqModule } from './module.js'
+import { sendTogether } from './redis-connections.js'
+
+/**
+ * BullMQ's backend for Redis, except that a batch is stored whole or not at all, and that what the requests of one turn of
+ * the event loop store is sent together.
+ */
+export function redisBackend (bullmq: BullmqModule): Bullmq.BackendFactory<Bullmq.RedisQueueBackend> {
+  return (name, options, more) => {
+    const backend = bullmq.createRedisBackend(name, options, more)
+    const addJob = backend.addJob.bind(backend)
+    const addJobs = backend.addJobs.bind(backend)
+
+    // BullMQ sends a batch as a pipeline: when memory runs out in the middle of it, half of it is stored.
+    const batches = new Batches(async (entries) => {
+      const transaction = (await backend.client).multi()
+      for (const { job, jobId } of entries) await backend.addJobToTransaction(transaction, job, jobId)
+      return await transaction.exec() as Answer[]
+    })
+
+    backend.addJob = async (job, jobId, parentKeyOpts) => {
+      if (batches.isDue) return (await backend.addJobs([{ job, jobId }]))[0] as string
+      // A transaction costs ioredis much more CPU than a command, so that one job is better off without.
+      sendTogether(await backend.client)
+      return await addJob(job, jobId, parentKeyOpts)
+    }
+    backend.addJobs = async (entries) => {
+      const answers = await batches.add(entries)
+      const failure = answers.find(([error]) => error)?.[0]
+      // Redis has dropped its scripts. A pipeline sends them anew, and what is stored already is not stored twice.
+      if (failure?.message.includes('NOSCRIPT') === true) return await addJobs(entries)
+      if (failure) throw failure
+      return answers.map(([, id]) => id)
+    }
+    return backend
+  }
+}
+
+const MAX_RETRY_DELAY_MS = 500
+
+/** How long a dead connection to a store that answers at once may go unnoticed. */
+const SOCKET_TIMEOUT_MS = 5000
+
+/** As long as a worker waits for a task on its connection, and more. */
+const BLOCKING_SOCKET_TIMEOUT_MS = 20_000
+
+/** What we ask of ioredis unless the user says otherwise. `blocking`: the connection may wait for an answer. */
+export function redisOptions (connection: Bullmq.RedisOptions | undefined, blocking: boolean): Bullmq.RedisOptions {
+  return {
+    // BullMQ's own delays grow to 20 seconds, for which nothing would be stored although Redis is back.
+    retryStrategy: (times: number) => Math.min(50 * 2 ** times, MAX_RETRY_DELAY_MS),
+    socketTimeout: blocking ? BLOCKING_SOCKET_TIMEOUT_MS : SOCKET_TIMEOUT_MS,
+    ...connection,
+    maxRetriesPerRequest: null
+  } as Bullmq.RedisOptions
+}

@@ -1,0 +1,51 @@
+import { once } from 'node:events'
+import type { Writable } from 'node:stream'
+import type * as Bullmq from 'bullmq'
+
+/** What we use of an ioredis client. */
+interface Client extends NodeJS.EventEmitter {
+  status: string
+  options: { maxRetriesPerRequest: number | null, retryStrategy?: unknown }
+  disconnect: () => void
+  stream?: Writable
+}
+
+async function clientsOf (backend: Bullmq.RedisQueueBackend): Promise<Client[]> {
+  const clients = await Promise.all([backend.client, backend.blockingClient])
+  return clients.filter((client) => client !== undefined) as unknown as Client[]
+}
+
+/**
+ * Has commands fail soon when the connection is lost, so that what was refused is not stored minutes later. Not before it
+ * is open: a failure of BullMQ's first command is final for its connection.
+ */
+export async function failSoon (backend: Bullmq.RedisQueueBackend): Promise<void> {
+  for (const { options } of await clientsOf(backend)) options.maxRetriesPerRequest = 1
+}
+
+/** Makes no further attempt to connect, waits for the outcome of the present one, and resolves to whether all are connected. */
+export async function settleConnections (backend: Bullmq.RedisQueueBackend): Promise<boolean> {
+  const clients = await clientsOf(backend)
+  await Promise.all(clients.map(async (client) => {
+    client.options.retryStrategy = null
+    // To disconnect now would leave commands, and BullMQ's timers for them, without an end.
+    if (client.status !== 'ready' && client.status !== 'end') await Promise.race([once(client, 'ready'), once(client, 'end')]).catch(() => {})
+  }))
+  return clients.every(({ status }) => status === 'ready')
+}
+
+/** Lets go of connections that cannot be closed in good order. */
+export async function cutConnections (backend: Bullmq.RedisQueueBackend): Promise<void> {
+  for (const client of await clientsOf(backend)) client.disconnect()
+}
+
+/**
+ * Has what is sent in this turn of the event loop leave in one piece at its end: the requests that a turn brings need one
+ * system call then instead of one each, which is what storing a task costs most.
+ */
+export function sendTogether (client: object): void {
+  const { stream } = client as Client
+  if (stream === undefined || stream.writableCorked > 0) return
+  stream.cork()
+  setImmediate(() => { stream.uncork() })
+}

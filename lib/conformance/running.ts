@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { type Check, completed, error, latch, task } from './bench.js'
+
+/** Tasks run, and what becomes of them is seen. */
+export const running: Record<string, Check> = {
+  'a stored task runs once with its payload, and its result is found': async (bench) => {
+    const payloads: unknown[] = []
+    await bench.start(({ payload }) => {
+      payloads.push(payload)
+      return { state: 'completed', result: { ok: true } }
+    })
+    const stored = task({ payload: { text: 'ü', list: [1, null, { deep: true }] } })
+    assert.deepEqual(await bench.engine.add([stored]), [stored.id])
+    const { startedAt, finishedAt, ...rest } = await bench.end(stored.id)
+    assert.deepEqual(rest, {
+      id: stored.id, name: stored.name, state: 'completed', attempt: 1, createdAt: stored.createdAt, result: { ok: true }
+    })
+    assert.ok(startedAt! >= stored.createdAt && finishedAt! >= startedAt!)
+    assert.deepEqual(payloads, [stored.payload])
+  },
+
+  'a batch is stored whole, and each of its tasks runs': async (bench) => {
+    await bench.start()
+    const batch = Array.from({ length: 20 }, () => task())
+    const ids = batch.map(({ id }) => id)
+    assert.deepEqual(await bench.engine.add(batch), ids)
+    for (const id of ids) assert.equal((await bench.end(id)).state, 'completed')
+    assert.deepEqual(bench.runs.map(({ id }) => id).sort(), ids.sort())
+  },
+
+  'tasks added before the start run after it': async (bench) => {
+    const stored = task()
+    await bench.engine.add([stored])
+    await bench.start()
+    assert.equal((await bench.end(stored.id)).state, 'completed')
+  },
+
+  'a process that is no worker stores and runs nothing': async (bench) => {
+    await bench.start(undefined, { worker: false })
+    const stored = task()
+    await bench.engine.add([stored])
+    assert.equal((await bench.until(stored.id, () => true)).state, 'waiting')
+    assert.deepEqual(bench.runs, [])
+  },
+
+  'an id that was never stored is unknown': async (bench) => {
+    await bench.start()
+    assert.equal(await bench.engine.get(randomUUID()), undefined)
+    assert.equal(await bench.engine.cancel(randomUUID()), false)
+  },
+
+  'a failure is final and is shown': async (bench) => {
+    await bench.start(() => ({ state: 'failed', error: { ...error, code: 'E_LUCK' } }))
+    const stored = task()
+    await bench.engine.add([stored])
+    const snapshot = await bench.end(stored.id)
+    assert.equal(snapshot.state, 'failed')
+    assert.deepEqual(snapshot.error, { ...error, code: 'E_LUCK' })
+    assert.equal(bench.runs.length, 1)
+  },
+
+  'progress is seen while the task runs': async (bench) => {
+    const seen = latch()
+    await bench.start(async (_, { progress }) => {
+      progress({ done: 1, of: 2 })
+      await seen.promise
+      return completed
+    })
+    const stored = task()
+    await bench.engine.add([stored])
+    const snapshot = await bench.until(stored.id, ({ progress }) => progress !== undefined)
+    assert.deepEqual(snapshot.progress, { done: 1, of: 2 })
+    seen.open()
+    assert.deepEqual((await bench.end(stored.id)).progress, { done: 1, of: 2 })
+  }
+}

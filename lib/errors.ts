@@ -1,0 +1,88 @@
+import createError from '@fastify/error'
+
+/** The task is not something that can run. */
+const FST_BGT_INVALID_TASK = createError<'FST_BGT_INVALID_TASK', [rule: string, received: string]>(
+  'FST_BGT_INVALID_TASK', '%s, received %s')
+
+/** An option is unknown, of the wrong type or out of range. */
+const FST_BGT_INVALID_OPTIONS = createError<'FST_BGT_INVALID_OPTIONS', [problem: string, options?: ErrorOptions]>(
+  'FST_BGT_INVALID_OPTIONS', '%s')
+
+/** A payload, or a progress value, is not JSON or does not fit its schema. */
+const FST_BGT_INVALID_PAYLOAD = createError<'FST_BGT_INVALID_PAYLOAD', [problem: string, options?: ErrorOptions]>(
+  'FST_BGT_INVALID_PAYLOAD', '%s')
+
+/** Two registered tasks have one name. */
+const FST_BGT_DUPLICATE_TASK = createError<'FST_BGT_DUPLICATE_TASK', [name: string]>(
+  'FST_BGT_DUPLICATE_TASK', 'a task named "%s" is already registered')
+
+/** The engine did not store tasks, as far as is known. */
+const FST_BGT_ENGINE = createError<'FST_BGT_ENGINE', [problem: string, options?: ErrorOptions]>(
+  'FST_BGT_ENGINE', 'background tasks could not be stored: %s', 503)
+
+/** A task with a file could not run in a thread, or its thread ended before it. */
+const FST_BGT_THREAD = createError<'FST_BGT_THREAD', [problem: string, options?: ErrorOptions]>(
+  'FST_BGT_THREAD', '%s')
+
+/** `maxPending` tasks are unfinished. */
+const FST_BGT_FULL = createError<'FST_BGT_FULL', [maxPending: number]>(
+  'FST_BGT_FULL', 'no task is accepted while %d are unfinished', 503)
+
+/** The app has finished closing. */
+const FST_BGT_CLOSED = createError<'FST_BGT_CLOSED', [name: string]>(
+  'FST_BGT_CLOSED', 'task "%s" was added after the app had closed', 503)
+
+/** An attempt took longer than its `timeout`. */
+const FST_BGT_TIMEOUT = createError<'FST_BGT_TIMEOUT', [name: string, timeoutMs: number]>(
+  'FST_BGT_TIMEOUT', 'task "%s" timed out after %d ms')
+
+/** Somebody cancelled the task; the reason is the `cause`. */
+const FST_BGT_CANCELLED = createError<'FST_BGT_CANCELLED', [name: string, options: ErrorOptions]>(
+  'FST_BGT_CANCELLED', 'task "%s" was cancelled')
+
+/** The app closed and `closeTimeout` was over before the task was. */
+const FST_BGT_CLOSING = createError<'FST_BGT_CLOSING', [name: string, closeTimeoutMs: number]>(
+  'FST_BGT_CLOSING', 'task "%s" was stopped: the app closes and its closeTimeout of %d ms is over')
+
+/** `idle` waited longer than it was told to. */
+const FST_BGT_IDLE_TIMEOUT = createError<'FST_BGT_IDLE_TIMEOUT', [timeoutMs: number, left: string]>(
+  'FST_BGT_IDLE_TIMEOUT', 'still unfinished after %d ms: %s')
+
+export const errors = {
+  FST_BGT_INVALID_TASK,
+  FST_BGT_INVALID_OPTIONS,
+  FST_BGT_INVALID_PAYLOAD,
+  FST_BGT_DUPLICATE_TASK,
+  FST_BGT_ENGINE,
+  FST_BGT_THREAD,
+  FST_BGT_FULL,
+  FST_BGT_CLOSED,
+  FST_BGT_TIMEOUT,
+  FST_BGT_CANCELLED,
+  FST_BGT_CLOSING,
+  FST_BGT_IDLE_TIMEOUT
+}
+
+/** What an error says, or whatever else was thrown. */
+export function messageOf (thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : typeof thrown === 'string' ? thrown : describe(thrown)
+}
+
+/** The value as it appears in an error message: short, whatever it is. */
+export function describe (value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value)
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return String(value)
+  try {
+    return describeObject(value)
+  } catch {
+    // A getter, or a proxy, that throws.
+    return 'an object'
+  }
+}
+
+function describeObject (value: object & { then?: unknown }): string {
+  if (typeof value === 'function') return `function ${String((value as { name?: unknown }).name) || '(anonymous)'}`
+  if (Array.isArray(value)) return 'an array'
+  if (value instanceof URL) return value.href
+  return typeof value.then === 'function' ? 'a promise' : `an object of type ${value.constructor?.name ?? 'Object'}`
+}

@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto'
+import type { NamedTaskOptions, ResponseEnd, StoredRetry, StoredTask } from '../types/index.js'
+import { describe, errors } from './errors.js'
+import type { Retry } from './options.js'
+import type { Store } from './store.js'
+import type { BackgroundTask } from './task.js'
+import type { TaskQueue } from './task-queue.js'
+import { captureTrace } from './trace-context.js'
+import { isWanted } from './when.js'
+
+/** The registered tasks of a list that its engine does not have yet. */
+export class Outbox {
+  readonly #store: Store
+  #tasks: BackgroundTask[] = []
+  #isDue = false
+  /** The batch that the engine has not answered yet. */
+  #underway: Promise<void> | undefined = undefined
+
+  constructor (store: Store) {
+    this.#store = store
+  }
+
+  add (task: BackgroundTask, payload: unknown, options: NamedTaskOptions): void {
+    const stored = toStored(task, payload, options)
+    task.store(stored)
+    task.owner.track(task, stored.id)
+    this.#tasks.push(task)
+  }
+
+  find (name: string, key: string): BackgroundTask | undefined {
+    return this.#tasks.find((task) => task.name === name && task.extras?.stored?.key === key)
+  }
+
+  remove (task: BackgroundTask): void {
+    this.#tasks = this.#tasks.filter((other) => other !== task)
+  }
+
+  /**
+   * Stores what a response of this kind wants, and keeps the rest for a later pass: another hook may change the status.
+   * Undefined when there is nothing to store.
+   */
+  flush (response: ResponseEnd | undefined): Promise<void> | undefined {
+    const wanted = this.#take((task) => isWanted(task.options.when, response))
+    const underway = this.#underway
+    if (wanted.length === 0) return underway
+    const put = this.#put(wanted, false)
+    return underway === undefined ? put : Promise.all([underway, put]).then(() => {})
+  }
+
+  /** Stores what need not wait for the end of a response, in one batch with what is added in this turn. */
+  storeSoon (): void {
+    if (this.#isDue) return
+    this.#isDue = true
+    queueMicrotask(() => {
+      this.#isDue = false
+      // After hijack there is no status to judge until the response is over.
+      const isOver = (task: BackgroundTask): boolean => task.owner.response !== undefined || task.owner.request === undefined
+      this.#settle(this.#take((task) => isOver(task) || task.options.when === 'always'))
+    })
+  }
+
+  /** The response is over: stores or skips the rest. */
+  end (): void {
+    this.#settle(this.#take(() => true))
+  }
+
+  #settle (tasks: BackgroundTask[]): void {
+    const wanted = tasks.filter((task) => isWanted(task.options.when, task.owner.response))
+    for (const task of tasks) {
+      if (!wanted.includes(task)) this.#store.executor.skip(task, task.owner as TaskQueue)
+    }
+    // A failure has been reported as that of the tasks.
+    if (wanted.length > 0) this.#put(wanted, true).catch(() => {})
+  }
+
+  #put (tasks: BackgroundTask[], report: boolean): Promise<void> {
+    const put = this.#store.put(tasks, report)
+    const onEnd = (): void => { if (this.#underway === put) this.#underway = undefined }
+    this.#underway = put
+    put.then(onEnd, onEnd)
+    return put
+  }
+
+  #take (isTaken: (task: BackgroundTask) => boolean): BackgroundTask[] {
+    const taken = this.#tasks.filter(isTaken)
+    if (taken.length > 0) this.#tasks = this.#tasks.filter((task) => !taken.includes(task))
+    return taken
+  }
+}
+
+/** @throws FST_BGT_INVALID_OPTIONS when an option cannot be stored */
+export function assertStorable ({ retry }: NamedTaskOptions): void {
+  if (typeof retry === 'object' && retry.retryIf !== undefined) {
+    throw new errors.FST_BGT_INVALID_OPTIONS('option "retry.retryIf" of a registered task must be given to defineTask, received a function')
+  }
+}
+
+/** @throws FST_BGT_INVALID_OPTIONS when an option needs an engine */
+export function assertLocal (options: NamedTaskOptions): void {
+  for (const key of ['delay', 'key', 'priority'] as const) {
+    if (options[key] === undefined) continue
+    throw new errors.FST_BGT_INVALID_OPTIONS(`option "${key}" must be for a registered task, received ${describe(options[key])}`)
+  }
+}
+
+function toStored (task: BackgroundTask, payload: unknown, { delay, key, priority }: NamedTaskOptions): StoredTask {
+  const { timeout, retry } = task.options
+  const { reqId } = task.owner
+  const trace = captureTrace()
+  // Every request pays for this: a literal with a spread for each of them takes several times as long.
+  const stored: { -readonly [Key in keyof StoredTask]: StoredTask[Key] } =
+    { id: randomUUID(), name: task.name, payload, createdAt: new Date().toISOString() }
+  if (timeout !== undefined) stored.timeout = timeout
+  if (retry !== undefined) stored.retry = toStoredRetry(retry)
+  if (delay !== undefined && delay > 0) stored.delay = delay
+  if (key !== undefined) stored.key = key
+  if (priority !== undefined) stored.priority = priority
+  if (reqId !== undefined) stored.reqId = reqId
+  if (trace !== undefined) stored.trace = trace
+  return stored
+}
+
+function toStoredRetry ({ retries, delay, factor, maxDelay, jitter, retryIf }: Retry): StoredRetry {
+  const stored: StoredRetry = { retries, delay, factor, maxDelay, jitter }
+  if (retryIf !== undefined) stored.conditional = true
+  return stored
+}

@@ -1,0 +1,51 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { TaskState } from '../types/index.js'
+import { errors } from './errors.js'
+import type { Executor } from './executor.js'
+import type { Store } from './store.js'
+import type { BackgroundTask } from './task.js'
+import type { TaskQueue } from './task-queue.js'
+
+/** How long aborted tasks may take to end. */
+const GRACE_MS = 1000
+
+/** Makes a function that waits for all tasks, and after `closeTimeoutMs`, counted from its first call, stops them. */
+export function createDrain (store: Store, closeTimeoutMs: number, log: FastifyBaseLogger): () => Promise<void> {
+  const { executor } = store
+  let deadline: number | undefined
+
+  return async function drain () {
+    deadline ??= performance.now() + closeTimeoutMs
+    executor.stopRetrying()
+    await store.pause()
+    const forLater = executor.census.tasks().filter((task) => store.isForLater(task))
+    const left = forLater.map((task) => describeTask(task, task.state === 'delayed' ? 'delayed' : 'cancelled'))
+    stopAll(executor, closeTimeoutMs, forLater)
+
+    if (!await executor.census.whenEmpty(Math.max(0, deadline - performance.now()))) {
+      const cancelled = executor.census.tasks().filter((task) => task.state === 'waiting')
+      stopAll(executor, closeTimeoutMs, cancelled)
+      for (const task of executor.census.tasks()) task.abort(closing(task, closeTimeoutMs))
+      // What is left may be an `onError` that nothing can stop.
+      if (executor.census.unfinished > 0) await executor.census.whenEmpty(GRACE_MS)
+      left.push(...[...cancelled, ...executor.census.tasks()].map((task) => describeTask(task)))
+    }
+    if (left.length > 0) log.error({ tasks: left }, 'background tasks left unfinished')
+    stopAll(executor, closeTimeoutMs, executor.census.tasks())
+  }
+}
+
+function stopAll (executor: Executor, closeTimeoutMs: number, tasks: BackgroundTask[]): void {
+  for (const task of tasks) {
+    const final = task.state === 'active' ? 'failed' : 'cancelled'
+    executor.stop(task, task.owner as TaskQueue, final, closing(task, closeTimeoutMs))
+  }
+}
+
+function closing (task: BackgroundTask, closeTimeoutMs: number): Error {
+  return new errors.FST_BGT_CLOSING(task.name, closeTimeoutMs)
+}
+
+function describeTask (task: BackgroundTask, state: TaskState = task.state): object {
+  return { name: task.name, id: task.id, reqId: task.owner.reqId, state }
+}

@@ -1,0 +1,15 @@
+import { isAbsolute } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+/** The URL of a file given as a file: URL or as an absolute path; undefined of anything else. */
+export function taskFileUrl (file: unknown): string | undefined {
+  if (typeof file === 'string' && isAbsolute(file)) return pathToFileURL(file).href
+  if (typeof file !== 'string' && !(file instanceof URL)) return undefined
+  try {
+    const url = new URL(file)
+    fileURLToPath(url)
+    return url.href
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,103 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { AppTasks } from './app-tasks.js'
+import { describe, errors } from './errors.js'
+import type { Executor } from './executor.js'
+import type { BackgroundTask } from './task.js'
+import type { TaskQueue } from './task-queue.js'
+
+export { type ConformanceCase, engineConformance } from './conformance.js'
+
+/** A task that was added while tasks were captured. */
+export interface CapturedTask {
+  name: string
+  /** What the function was to be called with; of a named task its payload alone. */
+  args: unknown[]
+  /** The options given to `add`. */
+  options: object
+  /** The request whose list it was added to; undefined for `app.backgroundTasks.add`. */
+  request: FastifyRequest | undefined
+}
+
+/** Tasks kept from running. */
+export interface TaskCapture {
+  /** The tasks added and not run yet, in the order added. */
+  readonly tasks: CapturedTask[]
+  /**
+   * Runs the tasks one after the other, and those that they add, and empties the list.
+   * @throws AggregateError of the errors of all tasks that failed
+   */
+  run (): Promise<void>
+  /** Forgets the tasks. */
+  clear (): void
+  /** Tasks added from now on run as usual. Those captured stay, and can still be run. */
+  restore (): void
+}
+
+/**
+ * Keeps all tasks added from now on from running, so that a test can look at them first. They count neither in `size`
+ * nor for `idle` and `close`. Promises given to `waitUntil` are already under way and not captured.
+ * @throws FST_BGT_INVALID_OPTIONS when the app does not have the plugin, or has not loaded it yet
+ */
+export function captureTasks (app: FastifyInstance): TaskCapture {
+  const { executor } = appTasksOf(app)
+  const tasks: CapturedTask[] = []
+  const inside = new WeakMap<CapturedTask, BackgroundTask>()
+
+  executor.admission.capture = (task, args, options, request) => {
+    const captured = { name: task.name, args, options, request }
+    task.setGone(true)
+    task.extras!.cancelGone = (reason) => {
+      const at = tasks.indexOf(captured)
+      if (at >= 0) tasks.splice(at, 1)
+      enter(executor, task)
+      return task.cancel(reason)
+    }
+    inside.set(captured, task)
+    tasks.push(captured)
+  }
+
+  return {
+    tasks,
+    async run () {
+      const failures: unknown[] = []
+      for (let captured = tasks.shift(); captured !== undefined; captured = tasks.shift()) {
+        const task = inside.get(captured) as BackgroundTask
+        await runToEnd(executor, task)
+        if (task.state === 'failed') failures.push(task.error)
+      }
+      if (failures.length > 0) throw new AggregateError(failures, `${failures.length} captured background tasks failed`)
+    },
+    clear () {
+      tasks.length = 0
+    },
+    restore () {
+      executor.admission.capture = undefined
+    }
+  }
+}
+
+function appTasksOf (app: FastifyInstance | undefined): AppTasks {
+  const tasks = app?.backgroundTasks as AppTasks | undefined
+  if (tasks?.executor !== undefined) return tasks
+  throw new errors.FST_BGT_INVALID_OPTIONS(
+    `captureTasks must be given an app with the plugin registered and loaded, received ${describe(app)}`)
+}
+
+/** Makes the task one of the app's own, and gives its queue. */
+function enter (executor: Executor, task: BackgroundTask): TaskQueue {
+  const queue = task.owner as TaskQueue
+  task.setGone(false)
+  executor.census.enter(task, queue)
+  return queue
+}
+
+function runToEnd (executor: Executor, task: BackgroundTask): Promise<void> {
+  return new Promise((resolve) => {
+    const unwatch = executor.census.watchers.add(task.id, () => {
+      if (!task.finished) return
+      unwatch()
+      resolve()
+    })
+    executor.wake(enter(executor, task))
+  })
+}

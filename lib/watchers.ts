@@ -1,0 +1,26 @@
+/** Who wants to know of changes of which task. */
+export class Watchers {
+  readonly #byId = new Map<string, Set<() => void>>()
+
+  get empty (): boolean {
+    return this.#byId.size === 0
+  }
+
+  /** Calls `onChange` after each change of the task until the function it returns is called. */
+  add (id: string, onChange: () => void): () => void {
+    const watchers = this.#byId.get(id) ?? new Set()
+    this.#byId.set(id, watchers.add(onChange))
+    return () => {
+      watchers.delete(onChange)
+      if (watchers.size === 0) this.#byId.delete(id)
+    }
+  }
+
+  notify (id: string): void {
+    for (const onChange of this.#byId.get(id) ?? []) onChange()
+  }
+
+  notifyAll (): void {
+    for (const id of this.#byId.keys()) this.notify(id)
+  }
+}

@@ -1,0 +1,124 @@
+import type { RouteTaskOptions, IdleOptions, TaskOptions, WaitUntilOptions } from './options.js'
+import type { NamedTask, NamedTaskOptions } from './named.js'
+import type { Task, TaskSnapshot } from './task.js'
+
+export type * from './engine.js'
+export type * from './named.js'
+export type * from './options.js'
+export type * from './plugin.js'
+export type * from './task.js'
+
+/** A function's parameters less the trailing Task that the options form passes. */
+export type WithoutTask<P extends unknown[]> =
+  P extends [...infer A, Task] ? A : P
+
+/** The signatures of an overloaded function, up to four of them, each as parameters and result. */
+export type SignaturesOf<F> = F extends {
+  (...args: infer A1): infer R1
+  (...args: infer A2): infer R2
+  (...args: infer A3): infer R3
+  (...args: infer A4): infer R4
+} ? [A1, R1] | [A2, R2] | [A3, R3] | [A4, R4] : never
+
+/** What a call with these arguments gives, of those signatures that take them. */
+export type ResultOf<Signatures, A> =
+  Signatures extends [infer P extends unknown[], infer R] ? A extends WithoutTask<P> ? Awaited<R> : never : never
+
+/** What a request and the app have in common: ways to add work. */
+export interface TaskAdder {
+  /**
+   * Adds `fn(...args)`. Never runs it before the response is over; without a request it starts in the next turn of the
+   * event loop.
+   * @throws FST_BGT_INVALID_TASK when fn is not a function
+   * @throws FST_BGT_FULL when `maxPending` tasks are unfinished
+   * @throws FST_BGT_CLOSED when the app has finished closing
+   */
+  add<A extends unknown[], R> (fn: (...args: A) => R, ...args: A): Task<Awaited<R>>
+  /**
+   * Adds `fn(...args, task)` with options of its own.
+   * @throws FST_BGT_INVALID_OPTIONS when an option is unknown or out of range
+   * @throws FST_BGT_INVALID_TASK, FST_BGT_FULL, FST_BGT_CLOSED as above
+   */
+  add<A extends unknown[], R> (options: TaskOptions, fn: (...args: [...A, Task]) => R, ...args: A): Task<Awaited<R>>
+  add<P extends unknown[], R> (options: TaskOptions, fn: (...args: P) => R, ...args: WithoutTask<P>): Task<Awaited<R>>
+  /** As above, for overloaded functions. */
+  add<F extends (...args: any[]) => unknown, A extends SignaturesOf<F>[0]> (
+    fn: F, ...args: A): Task<ResultOf<SignaturesOf<F>, A>>
+  add<F extends (...args: any[]) => unknown, A extends WithoutTask<SignaturesOf<F>[0]>> (
+    options: TaskOptions, fn: F, ...args: A): Task<ResultOf<SignaturesOf<F>, A>>
+  /**
+   * Adds a named task. A registered one is given to the engine before the reply leaves, any other runs in this process.
+   * @throws FST_BGT_INVALID_PAYLOAD when the payload does not fit the schema, or is not JSON
+   * @throws FST_BGT_INVALID_OPTIONS, FST_BGT_FULL, FST_BGT_CLOSED as above
+   */
+  add<P, R> (task: NamedTask<P, R>, payload: NoInfer<P>, options?: NamedTaskOptions): Task<R>
+  /**
+   * Takes charge of work already under way: its rejection is logged, shutdown waits for it. It takes no place in the
+   * order and no slot.
+   * @throws FST_BGT_INVALID_TASK when it is not a promise
+   * @throws FST_BGT_CLOSED when the app has finished closing; a rejection of the promise is taken care of all the same
+   */
+  waitUntil<R> (promise: PromiseLike<R>, options?: WaitUntilOptions): Task<R>
+}
+
+/** `req.backgroundTasks`: the task list of one request. */
+export interface RequestBackgroundTasks extends TaskAdder {
+  /** Tasks not yet finished. */
+  readonly size: number
+  /** Drops the tasks that have not started and returns how many. They end as `cancelled`. */
+  clear (): number
+  /**
+   * Stores the registered tasks now instead of when the reply leaves, judging `when` by the status code of this moment.
+   * From then on `task.id` is the id that the task is stored under.
+   * @throws FST_BGT_ENGINE when the engine does not take them within `storeTimeout`
+   */
+  flush (): Promise<void>
+}
+
+/** Counts now (`waiting`, `active`, `delayed`) and since start. */
+export interface TaskStats {
+  waiting: number
+  active: number
+  delayed: number
+  completed: number
+  failed: number
+  cancelled: number
+  skipped: number
+  retries: number
+  /** Milliseconds that the oldest waiting task has waited; 0 when none waits. */
+  oldestWaitingMs: number
+}
+
+/** `app.backgroundTasks`. */
+export interface AppBackgroundTasks extends TaskAdder {
+  /**
+   * Resolves when no task of this process is unfinished, those added by tasks included, and no `onError` under way.
+   * @throws FST_BGT_IDLE_TIMEOUT past `timeout`, naming what is left
+   */
+  idle (options?: IdleOptions): Promise<void>
+  stats (): TaskStats
+  /** The snapshot of an unfinished task, or of one of the last `history` finished ones whose id was read. */
+  get (id: string): Promise<TaskSnapshot | undefined>
+  /**
+   * Registers named tasks: from now on their adds go to the engine, and a worker runs them. Call it before the app is ready.
+   * @throws FST_BGT_DUPLICATE_TASK when the name is taken
+   * @throws FST_BGT_INVALID_TASK when one was not made by `defineTask`
+   */
+  register (...tasks: NamedTask[]): void
+  /** Cancels by id; resolves to whether it had an effect. */
+  cancel (id: string, reason?: unknown): Promise<boolean>
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The background tasks of this request: they run once its response is over. */
+    backgroundTasks: RequestBackgroundTasks
+  }
+  interface FastifyInstance {
+    /** Background tasks without a request, and a view on all of them. */
+    backgroundTasks: AppBackgroundTasks
+  }
+  interface FastifyContextConfig {
+    backgroundTasks?: RouteTaskOptions
+  }
+}
