@@ -1,0 +1,166 @@
+import { randomUUID } from 'node:crypto'
+import { Agent } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import type { BullmqEngineOptions } from '../lib/bullmq.mjs'
+import { PostgresServer, withoutPostgres } from './support/postgres.js'
+import { RedisServer, withoutRedis } from './support/redis.js'
+import { StoredProcesses, post } from './support/stored-processes.js'
+import { until } from './support/until.js'
+
+/** More rounds for figures, fewer for a quick answer. */
+const ROUNDS = Number(process.env.CRASH_ROUNDS ?? 3)
+t.setTimeout(60_000 + ROUNDS * 20_000)
+
+const BATCH = 3
+const CONNECTIONS = 8
+
+interface Load {
+  acknowledged: string[]
+  /** Those whose reply nobody has read. */
+  unknown: string[]
+  stop: () => Promise<void>
+}
+
+/** Posts batches of tasks that take `ms`, connection by connection with a pause after each, until it is stopped. */
+function startLoad (port: number, ms: number, pauseMs = 0): Load {
+  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS })
+  const acknowledged: string[] = []
+  const unknown: string[] = []
+  const stopping = new AbortController()
+  const { signal } = stopping
+  async function work (): Promise<void> {
+    while (!signal.aborted) {
+      const batch = randomUUID()
+      const ids = Array.from({ length: BATCH }, (_, index) => `${batch}/${index}`)
+      try {
+        const status = await post(port, { ids, ms }, agent)
+        if (status === 202) acknowledged.push(...ids)
+        else unknown.push(...ids)
+        if (pauseMs > 0) await sleep(pauseMs)
+      } catch {
+        unknown.push(...ids)
+        if (!signal.aborted) await sleep(5)
+      }
+    }
+  }
+  const done = Promise.all(Array.from({ length: CONNECTIONS }, work))
+  return {
+    acknowledged,
+    unknown,
+    async stop () {
+      stopping.abort()
+      await done
+      agent.destroy()
+    }
+  }
+}
+
+/** Waits until all tasks have ended, and says how many were started more than once. */
+async function allRun (t: Test, processes: StoredProcesses, ids: string[], what: string): Promise<void> {
+  const missing = (): string[] => {
+    const ended = processes.counts('end')
+    return ids.filter((id) => !ended.has(id))
+  }
+  await until(() => missing().length === 0, 60_000).catch(() => {})
+  t.same(missing(), [], 'every acknowledged task has run')
+  const twice = [...processes.counts('start').values()].filter((count) => count > 1).length
+  t.comment(`${what}: ${ids.length} tasks acknowledged, ${twice} started more than once`)
+}
+
+/** Of each batch that has left a trace, the whole of it has, once nothing is left to run. */
+async function noHalves (t: Test, processes: StoredProcesses, redis: RedisServer): Promise<void> {
+  await until(() => redis.ask(async (client) => {
+    const lengths = await Promise.all(['wait', 'active'].map((state) => client.llen(`bull:background-tasks:${state}`)))
+    return lengths.every((length) => length === 0)
+  }))
+  const batches = new Map<string, number>()
+  for (const id of processes.counts('start').keys()) {
+    const batch = id.split('/')[0]!
+    batches.set(batch, (batches.get(batch) ?? 0) + 1)
+  }
+  t.same([...batches.values()].filter((count) => count !== BATCH), [], 'no batch is half there')
+}
+
+t.test('what a web process acknowledged before kill -9 runs, and nothing is half there', { skip: withoutRedis }, async (t) => {
+  const redis = await RedisServer.start()
+  t.teardown(() => redis.stop())
+  const processes = new StoredProcesses(t, { connection: redis.connection, concurrency: 50 })
+  let next = processes.start('web')
+  await processes.start('worker')
+  const acknowledged: string[] = []
+  let unknown = 0
+  for (let round = 0; round < ROUNDS; round++) {
+    const web = await next
+    if (round + 1 < ROUNDS) next = processes.start('web')
+    const load = startLoad(web.port, 0)
+    await until(() => load.acknowledged.length > 0)
+    await sleep(Math.random() * 300)
+    await web.end('SIGKILL')
+    await load.stop()
+    acknowledged.push(...load.acknowledged)
+    unknown += load.unknown.length
+  }
+  await allRun(t, processes, acknowledged, `${ROUNDS} x kill -9 of a web process`)
+  t.comment(`${unknown} tasks without a reply`)
+  await noHalves(t, processes, redis)
+})
+
+/** Kills workers at work, one after the other. */
+async function killWorkers (t: Test, store: BullmqEngineOptions): Promise<void> {
+  const processes = new StoredProcesses(t, { ...store, lockDuration: 1000, stalledInterval: 500 })
+  const [web, ...workers] = await Promise.all([processes.start('web'), processes.start('worker'), processes.start('worker'), processes.start('worker')])
+  const load = startLoad(web.port, 30, 100)
+  const killed: Array<{ pid: number, at: number }> = []
+  for (let round = 0; round < ROUNDS; round++) {
+    const victim = workers.shift()!
+    // While it works.
+    await until(() => processes.marks().some(({ pid }) => pid === victim.child.pid))
+    await sleep(Math.random() * 100)
+    killed.push({ pid: victim.child.pid!, at: Date.now() })
+    await victim.end('SIGKILL')
+    workers.push(await processes.start('worker'))
+  }
+  await load.stop()
+  await allRun(t, processes, load.acknowledged, `${ROUNDS} x kill -9 of a worker`)
+
+  const marks = processes.marks()
+  const recoveries = killed.flatMap(({ pid, at }) => {
+    const ended = new Set(marks.filter((mark) => mark.what === 'end' && mark.pid === pid).map(({ id }) => id))
+    const lost = marks.filter((mark) => mark.what === 'start' && mark.pid === pid && !ended.has(mark.id)).map(({ id }) => id)
+    return lost.map((id) => Math.min(...marks.filter((mark) => mark.what === 'end' && mark.id === id && mark.at > at).map((mark) => mark.at - at)))
+  })
+  t.comment(`${recoveries.length} tasks were cut off; done elsewhere after ${Math.min(...recoveries)} to ${Math.max(...recoveries)} ms`)
+  t.ok(recoveries.every((ms) => ms < 15_000))
+}
+
+t.test('what a worker was doing at kill -9 is done by another, on Redis', { skip: withoutRedis }, async (t) => {
+  const redis = await RedisServer.start()
+  t.teardown(() => redis.stop())
+  await killWorkers(t, { connection: redis.connection })
+})
+
+t.test('what a worker was doing at kill -9 is done by another, on PostgreSQL', { skip: withoutPostgres }, async (t) => {
+  const postgres = await PostgresServer.start()
+  t.teardown(() => postgres.stop())
+  await killWorkers(t, { postgres: postgres.connectionString })
+})
+
+t.test('what was acknowledged before kill -9 of a Redis with AOF runs', { skip: withoutRedis }, async (t) => {
+  const redis = await RedisServer.start('--appendonly', 'yes', '--appendfsync', 'always')
+  t.teardown(() => redis.stop())
+  const processes = new StoredProcesses(t, { connection: redis.connection, concurrency: 50, lockDuration: 1000, stalledInterval: 500 })
+  const [web] = await Promise.all([processes.start('web'), processes.start('worker')])
+  const load = startLoad(web.port, 5)
+  for (let round = 0; round < ROUNDS; round++) {
+    const before = load.acknowledged.length
+    await until(() => load.acknowledged.length > before)
+    await sleep(Math.random() * 300)
+    await redis.kill()
+    await redis.start()
+  }
+  await until(() => load.acknowledged.length > 0)
+  await load.stop()
+  await allRun(t, processes, load.acknowledged, `${ROUNDS} x kill -9 of Redis`)
+  await noHalves(t, processes, redis)
+})

@@ -1,0 +1,128 @@
+import t, { type Test } from 'tap'
+import { bullmqEngine, type BullmqEngine, type BullmqEngineOptions } from '../lib/bullmq.mjs'
+import { Bench, completed, latch, task } from '../lib/conformance/bench.js'
+import { PostgresServer, withoutPostgres } from './support/postgres.js'
+import { RedisServer, withoutRedis } from './support/redis.js'
+
+type Store = Pick<BullmqEngineOptions, 'connection' | 'postgres'>
+
+let queues = 0
+
+function open (t: Test, store: Store, queue = `engine-${queues++}`): { engine: BullmqEngine, bench: Bench } {
+  const engine = bullmqEngine({ ...store, queue })
+  const bench = new Bench(engine)
+  t.teardown(() => bench.close())
+  return { engine, bench }
+}
+
+/** Has something happen between the two reads that make a snapshot: of the state, and of the job. */
+function afterFirstState ({ queue }: BullmqEngine, happen: () => Promise<unknown>): void {
+  const getJobState = queue.getJobState.bind(queue)
+  queue.getJobState = async (id) => {
+    const state = await getJobState(id)
+    queue.getJobState = getJobState
+    await happen()
+    return state
+  }
+}
+
+function engineTests (t: Test, store: Store): void {
+  t.test('an engine that closes while it opens leaves nothing behind that keeps the process alive', async (t) => {
+    const timers = (): number => process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length
+    const before = timers()
+    for (const wait of [false, true]) {
+      const { engine, bench } = open(t, store)
+      await bench.start()
+      const stored = task()
+      await engine.add([stored])
+      if (wait) await bench.end(stored.id)
+      await bench.close()
+      t.equal(timers(), before)
+    }
+  })
+
+  t.test('the snapshot of a task that ends while it is made is that of the end', async (t) => {
+    const { engine, bench } = open(t, store)
+    const active = latch()
+    const goOn = latch()
+    await bench.start(async () => {
+      active.open()
+      await goOn.promise
+      return { state: 'completed', result: 'done' }
+    })
+    const stored = task()
+    await engine.add([stored])
+    await active.promise
+    afterFirstState(engine, async () => {
+      goOn.open()
+      await bench.end(stored.id)
+    })
+    const { finishedAt, ...rest } = (await engine.get(stored.id))!
+    t.match(rest, { state: 'completed', result: 'done' })
+    t.type(finishedAt, 'string')
+  })
+
+  t.test('the snapshot of a task that is removed while it is made is none', async (t) => {
+    const { engine, bench } = open(t, store)
+    const active = latch()
+    const goOn = latch()
+    await bench.start(async () => {
+      active.open()
+      await goOn.promise
+      return completed
+    })
+    const stored = task()
+    await engine.add([stored])
+    await active.promise
+    const { queue } = engine
+    afterFirstState(engine, async () => {
+      goOn.open()
+      await bench.end(stored.id)
+      const getJob = queue.getJob.bind(queue)
+      queue.getJob = async (id) => {
+        queue.getJob = getJob
+        const job = await getJob(id)
+        await job!.remove()
+        return job
+      }
+    })
+    t.equal(await engine.get(stored.id), undefined)
+  })
+
+  t.test('the snapshot of a task that is run again by hand while it is made has not ended', async (t) => {
+    const { engine: worker, bench } = open(t, store)
+    await bench.start(() => ({ state: 'failed', error: { name: 'Error', message: 'no luck' } }))
+    const stored = task()
+    await worker.add([stored])
+    await bench.end(stored.id)
+    await bench.close()
+    const { engine } = open(t, store, worker.queue.name)
+    afterFirstState(engine, async () => { await (await engine.queue.getJob(stored.id))!.retry('failed') })
+    t.match(await engine.get(stored.id), { state: 'waiting', finishedAt: undefined, error: undefined })
+  })
+
+  t.test('a cancelled task has ended at the time of its cancellation, although no worker has taken it since', async (t) => {
+    const { engine } = open(t, store)
+    const stored = task()
+    await engine.add([stored])
+    t.equal(await engine.cancel(stored.id), true)
+    const { state, finishedAt } = (await engine.get(stored.id))!
+    t.equal(state, 'cancelled')
+    t.ok(finishedAt! >= stored.createdAt)
+    t.equal(await engine.cancel(stored.id), false)
+  })
+}
+
+t.test('on Redis', { skip: withoutRedis }, async (t) => {
+  const redis = await RedisServer.start()
+  t.teardown(() => redis.stop())
+  const store = { connection: redis.connection }
+  engineTests(t, store)
+})
+
+t.test('on PostgreSQL', { skip: withoutPostgres }, async (t) => {
+  const postgres = await PostgresServer.start()
+  t.teardown(() => postgres.stop())
+  const store = { postgres: postgres.connectionString }
+  engineTests(t, store)
+})

@@ -1,0 +1,271 @@
+import { execFile } from 'node:child_process'
+import { cp, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { isBuiltin } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join, relative, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import t from 'tap'
+import ts from 'typescript'
+
+interface Manifest {
+  name: string
+  exports: Record<string, Record<'import' | 'require', { types: string, default: string }>>
+  dependencies: Record<string, string>
+  peerDependencies: Record<string, string>
+  peerDependenciesMeta?: Record<string, { optional?: boolean }>
+}
+
+type Project = Record<string, string>
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const installed = join(root, 'node_modules')
+
+async function run (cwd: string, command: string, ...args: string[]): Promise<string> {
+  // Without NODE_OPTIONS: the children are to run as a user's do, without the loaders of the test runner.
+  const env = { ...process.env, NODE_OPTIONS: '', NO_COLOR: '1' }
+  try {
+    return (await promisify(execFile)(command, args, { cwd, env })).stdout
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout: string, stderr: string }
+    throw new Error(`${command} ${args.join(' ')}\n${stdout}${stderr}`, { cause: error })
+  }
+}
+
+const bin = (name: string): string => join(installed, '.bin', name)
+
+async function listFiles (folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).replaceAll(sep, '/'))
+    .sort()
+}
+
+t.setTimeout(300_000)
+
+const temporary = await mkdtemp(join(tmpdir(), 'package-test-'))
+t.teardown(() => rm(temporary, { recursive: true, force: true }))
+
+await run(root, 'npm', 'pack', '--silent', '--pack-destination', temporary)
+const [tarball = ''] = await readdir(temporary)
+await run(temporary, 'tar', '-xzf', tarball)
+const unpacked = join(temporary, 'package')
+const files = await listFiles(unpacked)
+const manifest = JSON.parse(await readFile(join(unpacked, 'package.json'), 'utf8')) as Manifest
+const targets = Object.values(manifest.exports)
+  .flatMap(({ import: esm, require: cjs }) => [esm.types, esm.default, cjs.types, cjs.default])
+  .map((target) => target.replace('./', ''))
+
+const isOptional = (peer: string): boolean => manifest.peerDependenciesMeta?.[peer]?.optional === true
+const peers = Object.keys(manifest.peerDependencies)
+const dependencies = Object.keys(manifest.dependencies)
+
+/**
+ * Lays out a project with the package installed. Not by `npm install`: unpacking and linking need no network, and
+ * a module that is not among `linked` cannot be found.
+ */
+async function createProject (name: string, linked: string[], sources: Project): Promise<string> {
+  const folder = join(temporary, name)
+  const modules = join(folder, 'node_modules')
+  await cp(unpacked, join(modules, manifest.name), { recursive: true })
+  for (const module of linked) {
+    await mkdir(dirname(join(modules, module)), { recursive: true })
+    await symlink(join(installed, module), join(modules, module), 'junction')
+  }
+  for (const [path, text] of Object.entries(sources)) await writeFile(join(folder, path), text)
+  return folder
+}
+
+const required = [...dependencies, ...peers.filter((peer) => !isOptional(peer))]
+
+const addAndWait = `
+  await app.register(backgroundTasks)
+  const ran = []
+  app.get('/', async (req) => {
+    req.backgroundTasks.add((word) => { ran.push(word) }, 'hello')
+    return 'ok'
+  })
+  await app.inject('/')
+  await app.backgroundTasks.idle()
+  await app.close()
+  console.log(ran.join())`
+
+const typed = `
+import fastify from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import backgroundTasks from '${manifest.name}'
+
+const ran: string[] = []
+
+async function handler (req: FastifyRequest, reply: FastifyReply): Promise<string> {
+  req.backgroundTasks.add((word: string, times: number) => { ran.push(word.repeat(times)) }, 'hello', 1)
+  // @ts-expect-error the function takes a number
+  const wrong = () => req.backgroundTasks.add((times: number) => times, 'hello')
+  return typeof wrong
+}
+
+async function main (): Promise<void> {
+  const app = fastify()
+  await app.register(backgroundTasks)
+  app.get('/', handler)
+  await app.inject('/')
+  await app.backgroundTasks.idle()
+  await app.close()
+  console.log(ran.join())
+}
+
+main()`
+
+t.test('the tarball holds the built files, the types and the documents, and nothing else', async (t) => {
+  const expected = /^(dist\/(esm|cjs)\/.+(?<!\.(test|tst))(\.[cm]?js|\.d\.[cm]?ts)|dist\/cjs\/package\.json)$/
+  const documents = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']
+  t.same(files.filter((file) => !expected.test(file)), documents)
+  t.same(targets.filter((target) => !files.includes(target)), [], 'every target of exports is there')
+})
+
+t.test('publint and attw find nothing to complain about', async (t) => {
+  await t.resolves(run(temporary, bin('publint'), 'run', tarball, '--strict'), 'publint')
+  await t.resolves(run(temporary, bin('attw'), tarball, '--profile', 'node16'), 'attw')
+})
+
+t.test('the package imports nothing but Node, its dependencies and its peers', async (t) => {
+  const allowed = new Set([...dependencies, ...peers])
+  const foreign = await Promise.all(files.filter((file) => /\.[cm]?[jt]s$/.test(file)).map(async (file) => {
+    const { importedFiles } = ts.preProcessFile(await readFile(join(unpacked, file), 'utf8'), true, true)
+    return importedFiles
+      .map(({ fileName }) => fileName)
+      .filter((name) => !name.startsWith('.') && !isBuiltin(name))
+      .filter((name) => !allowed.has(name.split('/', name.startsWith('@') ? 2 : 1).join('/')))
+      .map((name) => `${file}: ${name}`)
+  }))
+  t.same(foreign.flat(), [])
+})
+
+t.test('it runs a task in an ECMAScript module', async (t) => {
+  const project = await createProject('esm', required, {
+    'app.mjs': `
+      import fastify from 'fastify'
+      import backgroundTasks from '${manifest.name}'
+      const app = fastify()
+      ${addAndWait}`
+  })
+  t.equal(await run(project, process.execPath, 'app.mjs'), 'hello\n')
+})
+
+t.test('it runs a task in a CommonJS module', async (t) => {
+  const project = await createProject('cjs', required, {
+    'app.cjs': `
+      const app = require('fastify')()
+      const backgroundTasks = require('${manifest.name}')
+      async function main () {
+        ${addAndWait}
+      }
+      main()`
+  })
+  t.equal(await run(project, process.execPath, 'app.cjs'), 'hello\n')
+})
+
+const runFile = `
+  await app.register(backgroundTasks, { threads: { maxThreads: 1 } })
+  const [file] = process.argv.slice(2)
+  const task = app.backgroundTasks.add(defineTask({ name: 'double', payload: {}, file: require('node:path').resolve(file) }), { n: 21 })
+  await app.backgroundTasks.idle()
+  await app.close()
+  console.log(task.result ?? task.error.message)`
+
+const fileProject = {
+  'package.json': JSON.stringify({ type: 'module' }),
+  'app.mjs': `
+    import fastify from 'fastify'
+    import { createRequire } from 'node:module'
+    import backgroundTasks, { defineTask } from '${manifest.name}'
+    const require = createRequire(import.meta.url)
+    const app = fastify()
+    ${runFile}`,
+  'app.cjs': `
+    const app = require('fastify')()
+    const backgroundTasks = require('${manifest.name}')
+    const { defineTask } = backgroundTasks
+    async function main () {
+      ${runFile}
+    }
+    main()`,
+  'double.js': 'export default ({ n }) => n * 2',
+  'double.cjs': 'module.exports = ({ n }) => n * 2',
+  'double.ts': 'export default ({ n }: { n: number }): number => n * 2'
+}
+
+for (const app of ['app.mjs', 'app.cjs']) {
+  t.test(`${app} runs files in threads: ECMAScript, CommonJS, and TypeScript where Node does`, async (t) => {
+    const project = await createProject(`threads-${app}`, [...required, 'piscina'], fileProject)
+    t.equal(await run(project, process.execPath, app, 'double.js'), '42\n')
+    t.equal(await run(project, process.execPath, app, 'double.cjs'), '42\n')
+    const typescript = await run(project, process.execPath, app, 'double.ts')
+    if ('typescript' in process.features && process.features.typescript !== false) t.equal(typescript, '42\n')
+    else t.match(typescript, /double\.ts does not work as a task: /)
+  })
+
+  t.test(`${app} is told what to install where piscina is missing`, async (t) => {
+    const project = await createProject(`no-threads-${app}`, required, fileProject)
+    t.equal(await run(project, process.execPath, app, 'double.js'), 'tasks with a file need the package piscina: npm install piscina\n')
+  })
+}
+
+for (const [module, type] of [['nodenext', 'module'], ['commonjs', 'commonjs']] as const) {
+  t.test(`a strict TypeScript project with module ${module} compiles and runs a task`, async (t) => {
+    const project = await createProject(`ts-${module}`, [...required, '@types/node'], {
+      'package.json': JSON.stringify({ type }),
+      'tsconfig.json': JSON.stringify({
+        compilerOptions: { module, target: 'es2022', strict: true, skipLibCheck: false, types: ['node'] }
+      }),
+      'app.ts': typed
+    })
+    await run(project, bin('tsc'))
+    t.equal(await run(project, process.execPath, 'app.js'), 'hello\n')
+  })
+}
+
+t.test('every subpath gives the same names to import and to require', async (t) => {
+  const project = await createProject('subpaths', [...dependencies, ...peers], {
+    'names.mjs': `
+      import { createRequire } from 'node:module'
+      const require = createRequire(import.meta.url)
+      const [,, specifier] = process.argv
+      const names = [Object.keys(await import(specifier)), Object.keys(require(specifier))]
+      console.log(JSON.stringify(names.map((list) => list.sort())))`
+  })
+  for (const subpath of Object.keys(manifest.exports)) {
+    const specifier = manifest.name + subpath.slice(1)
+    const [esm, cjs] = JSON.parse(await run(project, process.execPath, 'names.mjs', specifier)) as string[][]
+    t.same(cjs, esm, subpath)
+    t.not(esm?.length, 0, `${subpath} exports something`)
+  }
+})
+
+for (const [kind, file, load] of [
+  ['import', 'app.mjs', `await import('${manifest.name}/bullmq')`],
+  ['require', 'app.cjs', `require('${manifest.name}/bullmq')`]
+] as const) {
+  t.test(`without BullMQ, ${kind} of the engine on it says what to install`, async (t) => {
+    const project = await createProject(`bullmq-missing-${kind}`, required, { [file]: load })
+    await t.rejects(run(project, process.execPath, file), { message: /Error: fastify-background-tasks\/bullmq needs BullMQ: npm install bullmq ioredis/ })
+  })
+
+  t.test(`with BullMQ, ${kind} gives an engine, and nothing connects before the app is ready`, async (t) => {
+    const project = await createProject(`bullmq-${kind}`, [...dependencies, ...peers], {
+      [file]: `
+        async function main ({ bullmqEngine }) {
+          const engine = bullmqEngine({ connection: { port: 1 } })
+          console.log(['start', 'add', 'get', 'cancel', 'watch', 'pause', 'close'].every((name) => typeof engine[name] === 'function'))
+          try {
+            bullmqEngine({})
+          } catch (error) {
+            console.log(error.code)
+          }
+        }
+        main(${load})`
+    })
+    t.equal(await run(project, process.execPath, file), 'true\nFST_BGT_INVALID_OPTIONS\n')
+  })
+}

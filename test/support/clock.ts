@@ -1,0 +1,21 @@
+import { mock } from 'node:test'
+import type { Test } from 'tap'
+
+/** Fake `setTimeout` until the test is over; setImmediate stays real. */
+export function useFakeTimers (t: Test): (ms: number) => void {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => { mock.timers.reset() })
+  return (ms) => { mock.timers.tick(ms) }
+}
+
+/** As above, and `performance.now` shows the time that has been ticked. */
+export function useFakeClock (t: Test): (ms: number) => void {
+  const tick = useFakeTimers(t)
+  let now = performance.now()
+  const clock = mock.method(performance, 'now', () => now)
+  t.teardown(() => { clock.mock.restore() })
+  return (ms) => {
+    now += ms
+    tick(ms)
+  }
+}

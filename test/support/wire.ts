@@ -1,0 +1,39 @@
+import { once } from 'node:events'
+import { type AddressInfo, type Server, type Socket, connect, createServer } from 'node:net'
+
+/** A wire to a server on this machine, which notes what goes over it, piece by piece. */
+export class Wire {
+  /** What the clients have sent: one entry for each time that something came. */
+  readonly sent: string[] = []
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+
+  private constructor (port: number) {
+    this.#server = createServer({ noDelay: true }, (client) => {
+      const server = connect({ host: '127.0.0.1', port, noDelay: true })
+      client.on('data', (data) => { this.sent.push(data.toString('latin1')) })
+      client.pipe(server).pipe(client)
+      for (const socket of [client, server]) {
+        this.#sockets.add(socket)
+        socket.on('error', () => {})
+        socket.on('close', () => { client.destroy(); server.destroy() })
+      }
+    })
+  }
+
+  static async to (port: number): Promise<Wire> {
+    const wire = new Wire(port)
+    wire.#server.listen(0, '127.0.0.1')
+    await once(wire.#server, 'listening')
+    return wire
+  }
+
+  get port (): number {
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  close (): void {
+    this.#server.close()
+    for (const socket of this.#sockets) socket.destroy()
+  }
+}
