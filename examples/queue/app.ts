@@ -1,0 +1,46 @@
+import { createBullBoard } from '@bull-board/api'
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
+import { FastifyAdapter } from '@bull-board/fastify'
+import { type TypeBoxTypeProvider, Type } from '@fastify/type-provider-typebox'
+import Fastify, { type FastifyServerOptions } from 'fastify'
+// In an app of your own: from 'fastify-background-tasks', 'fastify-background-tasks/bullmq' and 'fastify-background-tasks/routes'
+import backgroundTasks from '../../index.js'
+import { bullmqEngine } from '../../lib/bullmq.mjs'
+import { taskRoutes } from '../../lib/routes.js'
+import { countWords } from './count-words.js'
+
+export interface QueueAppOptions {
+  redis: { host: string, port: number }
+  /** Whether this process also runs what is stored. */
+  worker: boolean
+  logger?: FastifyServerOptions['logger']
+}
+
+/** The same app for web processes and workers. */
+export async function buildQueueApp ({ redis, worker, logger = false }: QueueAppOptions) {
+  const app = Fastify({ logger }).withTypeProvider<TypeBoxTypeProvider>()
+
+  // Without this line tasks are kept in memory, and run in the process that added them.
+  const engine = bullmqEngine({ connection: redis })
+  await app.register(backgroundTasks, { tasks: [countWords], engine, worker })
+
+  // In an app of your own: behind a log-in, as whoever knows an id can read and cancel.
+  await app.register(taskRoutes, { prefix: '/texts', cancel: true })
+
+  app.post('/texts', {
+    schema: { body: Type.Object({ text: Type.String() }) }
+  }, async (request, reply) => {
+    const task = request.backgroundTasks.add(countWords, { text: request.body.text })
+    return await reply.code(202).header('location', `/texts/${task.id}`).send({ id: task.id })
+  })
+
+  // In an app of your own: behind a log-in, as it shows every payload.
+  if (!worker) {
+    const board = new FastifyAdapter()
+    createBullBoard({ queues: [new BullMQAdapter(engine.queue)], serverAdapter: board })
+    board.setBasePath('/admin/queues')
+    await app.register(board.registerPlugin(), { prefix: '/admin/queues' })
+  }
+
+  return app
+}
