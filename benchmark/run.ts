@@ -1,0 +1,56 @@
+import { cpus } from 'node:os'
+import { budgetTable, budgetVerdicts, type Measured } from './budgets.js'
+import { pluginUrl as findPlugin } from './build.js'
+import { cpuTable, measureCpu } from './cpu.js'
+import { cpuTaskTable, measureCpuTasks } from './cpu-tasks.js'
+import { fairnessTable, measureFairness } from './fairness.js'
+import { readFlags, usage, type Flags } from './flags.js'
+import { heapTable, measureHeap } from './heap.js'
+
+function progress (text: string): void {
+  process.stderr.write(`${text}\n`)
+}
+
+async function run (flags: Flags): Promise<void> {
+  const { parts, variants, rounds, requests, seconds } = flags
+  const pluginUrl = findPlugin(flags)
+  const measured: Measured = {}
+  console.log(`Node ${process.version}, ${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}`)
+
+  if (parts.has('cpu')) {
+    measured.cpu = await measureCpu({ variants, rounds, requests, pluginUrl, onRound: round => progress(`cpu: round ${round} of ${rounds}`) })
+    console.log(`\nServer CPU per request, ${rounds} rounds of ${requests} requests: median, with the spread of the rounds\n`)
+    console.log(cpuTable(variants, measured.cpu))
+  }
+  if (parts.has('heap')) {
+    progress('heap')
+    measured.heap = await measureHeap(pluginUrl)
+    console.log(`\n${heapTable(measured.heap)}`)
+  }
+  if (parts.has('fairness')) {
+    const runs = Math.ceil(rounds / 2)
+    measured.fairness = await measureFairness({ runs, seconds, pluginUrl, onRun: run => progress(`fairness: run ${run} of ${runs}`) })
+    console.log(`\nBursts of 10 requests every 0.5 s, each adding 20 tasks that block 1 ms; median of ${runs} runs\n`)
+    console.log(fairnessTable(measured.fairness))
+  }
+  if (parts.has('cpu-tasks')) {
+    const runs = Math.ceil(rounds / 2)
+    measured.cpuTasks = await measureCpuTasks({ runs, seconds, pluginUrl, onRun: run => progress(`cpu-tasks: run ${run} of ${runs}`) })
+    console.log(`\n20 tasks of 50 ms of CPU queued again and again; median of ${runs} runs\n`)
+    console.log(cpuTaskTable(measured.cpuTasks))
+  }
+  console.log(`\n${budgetVerdicts(measured)}\n\n${budgetTable(measured)}`)
+}
+
+// Ending by process.exit, also on a signal, so that the servers still running are ended with it.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1))
+
+try {
+  const flags = readFlags()
+  if (flags === undefined) console.log(usage)
+  else await run(flags)
+  process.exit()
+} catch (error) {
+  console.error(error)
+  process.exit(1)
+}

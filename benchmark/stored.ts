@@ -1,0 +1,120 @@
+/**
+ * Tasks stored in Redis by the plugin, against BullMQ used by hand in the handler: CPU of the web process per request,
+ * tasks stored per second, and the time from a reply that was read to the start of its task in a worker process.
+ *
+ *   npx tsx benchmark/stored.ts [--rounds 5] [--requests 8000] [--no-build]
+ */
+import { parseArgs } from 'node:util'
+import { RedisServer } from '../test/support/redis.js'
+import { pluginUrl as findPlugin } from './build.js'
+import { type Load, openLoad } from './load.js'
+import { type ServerProcess, startServer } from './server-process.js'
+import { median, quantile, ratios, shuffled } from './statistics.js'
+import { markdownTable, withSpread } from './table.js'
+
+const VARIANTS = [
+  { key: 'hand-1', label: 'queue.add in the handler, 1 task', way: 'hand', tasks: 1, base: 'hand-1' },
+  { key: 'hand-1-again', label: 'the same, as a control', way: 'hand', tasks: 1, base: 'hand-1' },
+  { key: 'guarded-1', label: 'the same with a time limit and the request id', way: 'guarded', tasks: 1, base: 'hand-1' },
+  { key: 'plugin-1', label: 'this plugin, 1 task', way: 'plugin', tasks: 1, base: 'hand-1' },
+  { key: 'bulk-5', label: 'queue.addBulk in the handler, 5 tasks', way: 'bulk', tasks: 5, base: 'bulk-5' },
+  { key: 'guarded-5', label: 'the same with a time limit and the request id', way: 'guarded', tasks: 5, base: 'bulk-5' },
+  { key: 'hand-5', label: 'queue.add five times, one after the other', way: 'hand', tasks: 5, base: 'bulk-5' },
+  { key: 'plugin-5', label: 'this plugin, 5 tasks', way: 'plugin', tasks: 5, base: 'bulk-5' }
+]
+
+const SLICES = 8
+const CONNECTIONS = 16
+// Until the compiler has done its work: before, the variant with more code looks worse than it is.
+const WARM_UP_REQUESTS = 8000
+const LATENCY_REQUESTS = 200
+
+interface Samples {
+  micros: number[]
+  tasksPerSecond: number[]
+}
+
+interface Runner {
+  key: string
+  server: ServerProcess
+  load: Load
+  micros: number
+  durationMs: number
+}
+
+const { values } = parseArgs({
+  options: { rounds: { type: 'string', default: '5' }, requests: { type: 'string', default: '8000' }, 'no-build': { type: 'boolean', default: false } }
+})
+const rounds = Number(values.rounds)
+const sliceRequests = Math.ceil(Number(values.requests) / SLICES)
+const pluginUrl = findPlugin({ plugin: undefined, build: !values['no-build'] })
+const engineUrl = new URL('./lib/bullmq.mjs', pluginUrl).href
+
+async function measureCpu (redis: RedisServer): Promise<Map<string, Samples>> {
+  const results = new Map<string, Samples>(VARIANTS.map(({ key }) => [key, { micros: [], tasksPerSecond: [] }]))
+  for (let round = 0; round < rounds; round++) {
+    const runners: Runner[] = []
+    for (const { key, way, tasks } of shuffled(VARIANTS)) {
+      const spec = { way, tasks, role: 'web', connection: redis.connection, queue: key, pluginUrl, engineUrl }
+      const server = await startServer('stored.js', spec)
+      const load = await openLoad(server.port, '/', CONNECTIONS)
+      await load.saturate(WARM_UP_REQUESTS)
+      runners.push({ key, server, load, micros: 0, durationMs: 0 })
+    }
+    for (let slice = 0; slice < SLICES; slice++) {
+      for (const runner of shuffled(runners)) {
+        const before = await runner.server.ask('cpuMicros')
+        const { durationMs } = await runner.load.saturate(sliceRequests)
+        runner.micros += await runner.server.ask('cpuMicros') - before
+        runner.durationMs += durationMs
+      }
+    }
+    for (const { key, server, load, micros, durationMs } of runners) {
+      const { tasks } = VARIANTS.find((variant) => variant.key === key)!
+      results.get(key)!.micros.push(micros / (sliceRequests * SLICES))
+      results.get(key)!.tasksPerSecond.push(sliceRequests * SLICES * tasks / durationMs * 1000)
+      load.close()
+      await server.stop()
+    }
+    await redis.ask((client) => client.flushall())
+    process.stderr.write(`round ${round + 1} of ${rounds}\n`)
+  }
+  return results
+}
+
+/** One request at a time: how long after its reply was read, in ms, the task started in the worker. */
+async function measureLatency (redis: RedisServer, way: string): Promise<number[]> {
+  const spec = { way, tasks: 1, connection: redis.connection, queue: `latency-${way}`, pluginUrl, engineUrl }
+  const worker = await startServer('stored.js', { ...spec, role: 'worker' })
+  const web = await startServer('stored.js', { ...spec, role: 'web' })
+  const latencies: number[] = []
+  for (let sent = 1; sent <= LATENCY_REQUESTS; sent++) {
+    await (await fetch(`http://127.0.0.1:${web.port}/`)).text()
+    const repliedAt = performance.timeOrigin + performance.now()
+    latencies.push(await worker.ask('finished', sent) - repliedAt)
+  }
+  await Promise.all([web.stop(), worker.stop()])
+  return latencies
+}
+
+const redis = await RedisServer.start()
+try {
+  const cpu = await measureCpu(redis)
+  console.log(`\nNode ${process.version}, ${rounds} rounds of ${sliceRequests * SLICES} requests: median, with the spread of the rounds\n`)
+  console.log(markdownTable(['web process', 'CPU µs/request', 'CPU ratio', 'tasks stored/s'], VARIANTS.map(({ key, label, base }) => {
+    const own = cpu.get(key)!
+    return [
+      label, median(own.micros).toFixed(1), withSpread(ratios(own.micros, cpu.get(base)!.micros)), median(own.tasksPerSecond).toFixed(0)
+    ]
+  })))
+  const rows: string[][] = []
+  for (const [way, label] of [['hand', 'BullMQ by hand'], ['plugin', 'this plugin']] as const) {
+    const latencies = await measureLatency(redis, way)
+    rows.push([label, ...[0.5, 0.99].map((share) => quantile(latencies, share).toFixed(2))])
+  }
+  console.log('\nFrom the reply, read by the client, to the start of the task in an idle worker; below zero it started before\n')
+  console.log(markdownTable(['', 'p50 ms', 'p99 ms'], rows))
+} finally {
+  await redis.stop()
+}
+process.exit()
