@@ -33,7 +33,7 @@ export class Clients {
   /** Those that have been connected, if only once. */
   readonly #open = new Set<Client>()
   readonly #timers = new Set<NodeJS.Timeout>()
-  #openedAt: number | undefined
+  #openedAt = Infinity
   #isClosed = false
   #lastError: Error | undefined
 
@@ -69,7 +69,7 @@ export class Clients {
   /** Rejects soon when there is no connection yet: BullMQ would wait for the first one for as long as it takes. */
   async assertOpen (client: Client): Promise<void> {
     if (this.isOpen(client)) return
-    const left = (this.#openedAt ?? 0) + PATIENCE_MS - performance.now()
+    const left = this.#openedAt + PATIENCE_MS - performance.now()
     try {
       if (left <= 0) throw new Error('there is no connection')
       await within(left, () => client.waitUntilReady())
@@ -113,7 +113,7 @@ export class Clients {
 
   /** Takes charge of a new client, and calls `onOpen` once it is connected. */
   #opening<Opened extends Client> (client: Opened, onOpen?: () => Promise<void>): Opened {
-    this.#openedAt ??= performance.now()
+    this.#openedAt = Math.min(this.#openedAt, performance.now())
     this.#clients.push(client)
     client.on('error', (error) => {
       this.#lastError = error

@@ -19,15 +19,11 @@ export function backoffOf (error: Error | undefined): number {
   return error instanceof RetryError ? error.delayMs : 0
 }
 
-/** Cancellations that came in, kept in case they are faster than the job they are for. */
-const REMEMBERED = 1000
-
 /** Runs BullMQ's jobs by the host, and tells BullMQ what becomes of them. */
 export class Runner {
   readonly #bullmq: BullmqModule
   readonly #host: EngineHost
   readonly #running = new Map<string, AbortController>()
-  readonly #cancelled = new Map<string, unknown>()
   /** Jobs that come from now on are for other processes. */
   paused = false
 
@@ -38,12 +34,10 @@ export class Runner {
 
   /** Somebody, in some process, has cancelled a task. */
   cancel (id: string, reason: unknown): void {
-    this.#cancelled.set(id, reason)
-    if (this.#cancelled.size > REMEMBERED) this.#cancelled.delete(this.#cancelled.keys().next().value as string)
     this.#running.get(id)?.abort(reason)
   }
 
-  /** Looks whether a task that runs has been marked as cancelled: the event that says so may be lost. */
+  /** Looks whether a task that runs has been marked as cancelled: the event that says so may be lost, or come too early. */
   async lookForMarks (queue: Pick<Bullmq.Queue<JobData>, 'getJob'>): Promise<void> {
     for (const id of this.#running.keys()) {
       const job = await queue.getJob(id)
@@ -57,7 +51,6 @@ export class Runner {
     if (job.data.cancelled !== undefined) throw new this.#bullmq.UnrecoverableError('cancelled')
     const controller = new AbortController()
     this.#running.set(id, controller)
-    if (this.#cancelled.has(id)) controller.abort(this.#cancelled.get(id))
     const reports = new Reports(job)
     try {
       const outcome = await this.#host.run(toStored(job), {
