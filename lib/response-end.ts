@@ -14,7 +14,7 @@ export interface ResponseWatcher {
 type Response = RawReplyDefaultExpression & { stream?: { destroyed: boolean, rstCode: number } }
 
 /** What Node.js would send of a response whose status nobody has set. */
-const UNSET_STATUS = 200
+export const UNSET_STATUS = 200
 
 const kWatcher = Symbol('fastify-background-tasks.watcher')
 const kWaiting = Symbol('fastify-background-tasks.waiting')

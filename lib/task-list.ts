@@ -8,6 +8,7 @@ import type { Executor } from './executor.js'
 import { namedCall } from './named-call.js'
 import { type ResolvedRouteOptions, type ResolvedTaskOptions, taskOptions, waitUntilName } from './options.js'
 import { Outbox, assertLocal, assertStorable } from './outbox.js'
+import { UNSET_STATUS } from './response-end.js'
 import { isObject, isPlainObject } from './rules.js'
 import type { Store } from './store.js'
 import { BackgroundTask } from './task.js'
@@ -79,7 +80,8 @@ export class TaskList extends TaskQueue implements RequestBackgroundTasks {
   }
 
   async flush (): Promise<void> {
-    await this.#outbox?.flush(this.response ?? this.#presentResponse())
+    // An earlier plugin's onRequest hook may call this before ours has shown the reply.
+    await this.#outbox?.flush(this.response ?? { outcome: 'sent', statusCode: this.reply?.statusCode ?? UNSET_STATUS })
   }
 
   /** The response is about to leave: stores what it wants. Undefined when there is nothing to wait for. */
@@ -122,10 +124,6 @@ export class TaskList extends TaskQueue implements RequestBackgroundTasks {
 
   get #executor (): Executor {
     return this.#store.executor
-  }
-
-  #presentResponse (): ResponseEnd | undefined {
-    return this.reply === undefined ? undefined : { outcome: 'sent', statusCode: this.reply.statusCode }
   }
 
   /** `given`: the options of the call; with them the function is passed its task too. */

@@ -1,3 +1,4 @@
+import http2 from 'node:http2'
 import websocket from '@fastify/websocket'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import t from 'tap'
@@ -5,7 +6,7 @@ import backgroundTasks from '../index.js'
 import { createLatch } from './support/latch.js'
 import { Probe, actualRuns, expectedRuns } from './support/probe.js'
 import { RawClient } from './support/raw-client.js'
-import { injected, overHttp1, transports } from './support/transports.js'
+import { injected, overHttp1, overHttp2, portOf, transports } from './support/transports.js'
 import { requestUpgrade } from './support/websocket-client.js'
 
 /** What the onRequest hook of a plugin registered before this one does after it has added its tasks. */
@@ -97,6 +98,26 @@ for (const deed of ['waits', 'hijacks'] as const) {
     t.same(actualRuns(probe), before, 'what goes on afterwards changes nothing')
   })
 }
+
+t.test("tasks run once when an earlier plugin's onRequest hook adds them and waits, and the client resets its HTTP/2 stream", async (t) => {
+  const probe = new Probe()
+  const app = overHttp2.create()
+  t.teardown(() => app.close())
+  app.addHook('onRequest', async (request, reply) => {
+    probe.watch(request, reply)
+    probe.add(request)
+    await new Promise(() => {})
+  })
+  await app.register(backgroundTasks, { closeTimeout: 0 })
+  app.get('/', async () => 'hello')
+  const session = http2.connect(`http://127.0.0.1:${await portOf(app)}`)
+  t.teardown(() => { session.destroy() })
+  const stream = session.request({ ':path': '/' })
+  await probe.added
+  stream.close(http2.constants.NGHTTP2_CANCEL)
+  await probe.settled(app)
+  t.same(actualRuns(probe), expectedRuns({ outcome: 'aborted', statusCode: 200 }))
+})
 
 t.test("the tasks of an earlier plugin's onRequest hook run once on an upgraded connection", async (t) => {
   const probe = new Probe()

@@ -1,12 +1,14 @@
+import Fastify from 'fastify'
 import t from 'tap'
-import { type Task, defineTask } from '../index.js'
+import backgroundTasks, { type Task, defineTask } from '../index.js'
 import { createApp } from './support/app.js'
-import { createEngine, createHeldEngine, namesOf } from './support/engine.js'
+import { type TestEngine, createEngine, createHeldEngine, namesOf } from './support/engine.js'
 import { failing } from './support/failing-engines.js'
 import { createLatch } from './support/latch.js'
 import { nextTurn } from './support/turns.js'
 
 const note = defineTask({ name: 'note', payload: {}, handler () {} })
+const payloadsOf = ({ batches }: TestEngine): unknown[] => batches.map((batch) => batch.map(({ payload }) => payload))
 const other = defineTask({ name: 'other', payload: {}, handler () {} })
 
 t.test('flush stores the tasks, and the reply stores only what was added since', async (t) => {
@@ -52,7 +54,7 @@ t.test('flush judges when by the status of the moment and keeps the rest for the
   })
   await app.inject('/')
   await app.backgroundTasks.idle()
-  t.same(engine.batches.map((batch) => batch.map(({ payload }) => payload)), [['always', 'success'], ['error']])
+  t.same(payloadsOf(engine), [['always', 'success'], ['error']])
 })
 
 t.test('flush after the response judges when by the response', async (t) => {
@@ -72,7 +74,7 @@ t.test('flush after the response judges when by the response', async (t) => {
   })
   await app.inject('/')
   await flushed.promise
-  t.same(engine.batches.map((batch) => batch.map(({ payload }) => payload)), [['success']])
+  t.same(payloadsOf(engine), [['success']])
   await app.backgroundTasks.idle()
 })
 
@@ -141,4 +143,23 @@ t.test('the reply waits for a flush that is under way and for what was added sin
   t.equal(isStored, true)
   t.same(namesOf(engine), [['note'], ['other']])
   await app.backgroundTasks.idle()
+})
+
+t.test("flush in an earlier plugin's onRequest hook, where there is no reply yet, judges when by the status that it would have", async (t) => {
+  const engine = createEngine()
+  const app = Fastify()
+  t.teardown(() => app.close())
+  let stored: unknown
+  app.addHook('onRequest', async ({ backgroundTasks }) => {
+    for (const when of ['always', 'success', 'error'] as const) backgroundTasks.add(note, when, { when })
+    await backgroundTasks.flush()
+    stored = payloadsOf(engine)
+  })
+  await app.register(backgroundTasks, { engine, tasks: [note] })
+  app.get('/', async () => 'ok')
+  await app.inject('/')
+  await app.backgroundTasks.idle()
+  t.same(stored, [['always', 'success']])
+  t.same(payloadsOf(engine), [['always', 'success']])
+  t.match(app.backgroundTasks.stats(), { completed: 2, skipped: 1 })
 })

@@ -3,10 +3,10 @@ import { mock } from 'node:test'
 import { Type } from '@sinclair/typebox'
 import type { FastifyInstance, onSendAsyncHookHandler } from 'fastify'
 import t, { type Test } from 'tap'
-import { type BackgroundTasksOptions, type Task, defineTask } from '../index.js'
+import { type BackgroundTasksOptions, type Task, type TaskSnapshot, defineTask } from '../index.js'
 import { taskRoutes } from '../lib/routes.js'
 import { createApp } from './support/app.js'
-import { createEngine } from './support/engine.js'
+import { type Change, createEngine } from './support/engine.js'
 import { type Event, EventClient } from './support/event-client.js'
 import { createLatch } from './support/latch.js'
 import { RawClient } from './support/raw-client.js'
@@ -25,18 +25,22 @@ interface Scene {
 }
 
 /** An app with the routes, which counts what its event streams hold. */
-async function createScene (t: Test, options: BackgroundTasksOptions = {}): Promise<Scene> {
+async function createScene (t: Test, options: BackgroundTasksOptions = {}, change: Change = () => ({})): Promise<Scene> {
   let watching = 0
-  const engine = createEngine((inner) => ({
-    watch (id, onChange) {
-      watching++
-      const end = inner.watch(id, onChange)
-      return () => {
-        watching--
-        end()
+  const engine = createEngine((inner) => {
+    const changed = { ...change(inner) }
+    return {
+      ...changed,
+      watch (id, onChange) {
+        watching++
+        const end = changed.watch?.(id, onChange) ?? inner.watch(id, onChange)
+        return () => {
+          watching--
+          end()
+        }
       }
     }
-  }))
+  })
   const { setInterval: start, clearInterval: end } = globalThis
   const intervals = new Set<unknown>()
   t.intercept(globalThis, 'setInterval', {
@@ -197,6 +201,32 @@ t.test('a stream of an id that nobody has is a 404 in JSON, and holds nothing', 
   t.match(response.headers['content-type'], 'application/json')
   t.strictSame(response.json(), { statusCode: 404, error: 'Not Found', message: 'there is no such task' })
   t.ok(nothingHeld(scene)())
+})
+
+t.test('a stream is refused while the engine cannot be asked, and holds nothing', async (t) => {
+  const scene = await createScene(t, {}, () => ({ get: async () => { throw new Error('away') } }))
+  const response = await scene.app.inject(`/tasks/${unknown}/events`)
+  t.equal(response.statusCode, 503)
+  t.match(response.json(), { code: 'FST_BGT_ENGINE' })
+  t.ok(nothingHeld(scene)())
+})
+
+t.test('a stream ends when its task has ended elsewhere and nothing is kept of it', async (t) => {
+  let snapshot: TaskSnapshot | undefined = { id: unknown, name: 'work', state: 'active', attempt: 1, createdAt: new Date().toISOString() }
+  let change = (): void => {}
+  const scene = await createScene(t, {}, () => ({
+    get: async () => snapshot,
+    watch (id, onChange) {
+      change = onChange
+      return () => {}
+    }
+  }))
+  const client = await EventClient.open(scene.app, `/tasks/${unknown}/events`)
+  t.match(await client.next(), { event: 'state', data: { state: 'active' } })
+  snapshot = undefined
+  change()
+  t.equal(await client.next(), undefined)
+  await turnUntil(nothingHeld(scene))
 })
 
 t.test('a stream of a task that runs in another process follows it', async (t) => {

@@ -1,10 +1,11 @@
 import { Type } from '@sinclair/typebox'
 import Fastify, { type FastifyInstance, type HTTPMethods, type onRequestHookHandler } from 'fastify'
 import t, { type Test } from 'tap'
-import backgroundTasks, { type BackgroundTasksOptions, type Task, defineTask } from '../index.js'
+import backgroundTasks, { type BackgroundTasksOptions, type Task, type TaskSnapshot, defineTask } from '../index.js'
 import { type TaskRoutesOptions, taskRoutes } from '../lib/routes.js'
 import defaultExport from '../lib/routes.js'
 import { createApp } from './support/app.js'
+import { createEngine } from './support/engine.js'
 import { createLatch } from './support/latch.js'
 import { turnUntil } from './support/turns.js'
 
@@ -200,6 +201,22 @@ t.test('DELETE replies 200 also where history keeps nothing of the task', async 
   t.equal(response.statusCode, 200)
   t.equal(response.json().id, task.id)
   t.equal(task.state, 'cancelled')
+})
+
+t.test('DELETE replies 200 also where the engine keeps nothing of what it has cancelled', async (t) => {
+  const work = defineTask({ name: 'work', payload: {}, handler () {} })
+  let snapshot: TaskSnapshot | undefined = { id: unknown, name: 'work', state: 'waiting', attempt: 1, createdAt: new Date().toISOString() }
+  const engine = createEngine(() => ({
+    get: async () => snapshot,
+    async cancel () {
+      snapshot = undefined
+      return true
+    }
+  }))
+  const app = await createRoutes(t, { cancel: true }, { tasks: [work], engine })
+  const response = await app.inject({ method: 'DELETE', url: `/tasks/${unknown}` })
+  t.equal(response.statusCode, 200)
+  t.match(response.json(), { id: unknown, state: 'cancelled' })
 })
 
 for (const history of [0, 1]) {

@@ -46,8 +46,11 @@ export const running: Record<string, Check> = {
 
   'an id that was never stored is unknown': async (bench) => {
     await bench.start()
-    assert.equal(await bench.engine.get(randomUUID()), undefined)
-    assert.equal(await bench.engine.cancel(randomUUID()), false)
+    // Clients may ask for anything: an id must not reach what else a store keeps.
+    for (const id of [randomUUID(), '', 'id', 'meta', '../../x', '%00', 'x'.repeat(10_000)]) {
+      assert.equal(await bench.engine.get(id), undefined)
+      assert.equal(await bench.engine.cancel(id), false)
+    }
   },
 
   'a failure is final and is shown': async (bench) => {
