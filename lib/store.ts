@@ -109,8 +109,8 @@ export class Store {
   /** The delay of a task that this process keeps is over, but there is no room for it yet. */
   due (id: string): void {
     const task = this.executor.history.find(id)
-    if (task?.extras === undefined || task.finished) return
-    task.extras.dueAt = nowMs()
+    if (task === undefined) return
+    task.extras!.dueAt = nowMs()
     if (task.state === 'delayed') this.executor.census.move(task, 'waiting')
   }
 

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import type { HandlerTaskDefinition, RequestBackgroundTasks } from '../index.js'
-import { useFakeTimers } from './support/clock.js'
+import { useFakeClock, useFakeTimers } from './support/clock.js'
+import { createEngine } from './support/engine.js'
 import { createLatch } from './support/latch.js'
 import { type Handler, type StoredApp, agree, createStoredApp } from './support/stored-app.js'
 import { nextTurn, turnUntil } from './support/turns.js'
@@ -147,3 +148,30 @@ t.test('a delay that is over before the app is ready is no longer one when it is
   await app.ready()
   t.equal(task.state, 'waiting')
 })
+
+for (const history of [0, 1]) {
+  t.test(`a delayed task that was given up before the engine stored it stays failed when it is due, with history ${history}`, async (t) => {
+    const answer = createLatch()
+    const engine = createEngine((inner) => ({
+      async add (tasks) {
+        await answer.promise
+        return await inner.add(tasks)
+      }
+    }))
+    // Of a process that does not run tasks, so that it is told that this one is due.
+    const { app, work } = await createStoredApp(t, () => {}, {}, { engine, history, worker: false, storeTimeout: 50 })
+    await app.ready()
+    const tick = useFakeClock(t)
+    const task = app.backgroundTasks.add(work, 1, { delay: 5000 })
+    await nextTurn()
+    tick(50)
+    await nextTurn()
+    t.match(task.toJSON(), { state: 'failed', error: { code: 'FST_BGT_ENGINE' } })
+    answer.resolve()
+    await nextTurn()
+    tick(5000)
+    t.equal((await engine.get(task.id))?.state, 'waiting', 'it was stored all the same')
+    t.equal(task.state, 'failed')
+    t.match(app.backgroundTasks.stats(), { waiting: 0, delayed: 0, failed: 1 })
+  })
+}
