@@ -2,6 +2,7 @@ import type { CpuResults } from './cpu.js'
 import type { CpuTaskFigures } from './cpu-tasks.js'
 import type { FairnessFigures } from './fairness.js'
 import type { HeapFigures } from './heap.js'
+import type { StoredFigures } from './stored.js'
 import { differences, median, ratios } from './statistics.js'
 import { markdownTable, withSpread } from './table.js'
 
@@ -12,6 +13,7 @@ export interface Measured {
   heap?: HeapFigures[]
   fairness?: FairnessFigures[]
   cpuTasks?: CpuTaskFigures[]
+  stored?: StoredFigures
 }
 
 /** One line of what the plugin may cost, beside what people do without it. */
@@ -72,9 +74,20 @@ function cpuTaskLines (cpuTasks: CpuTaskFigures[] | undefined): Line[] {
   ]
 }
 
+function storedLines (stored: StoredFigures | undefined): Line[] {
+  const ratio = (a: string, b: string) => {
+    const own = stored?.cpu.get(a)
+    return own && median(ratios(own.micros, stored!.cpu.get(b)!.micros))
+  }
+  return [
+    { what: 'CPU of a request that stores a task, more than queue.add by hand', unit: 'x', digits: 2, limit: 1.1, plugin: ratio('plugin-1', 'hand-1') },
+    { what: 'CPU of a request that stores five, more than queue.addBulk by hand', unit: 'x', digits: 2, limit: 1.1, plugin: ratio('plugin-5', 'bulk-5') }
+  ]
+}
+
 /** The lines of the budget that were measured. */
-function budgetLines ({ cpu, heap, fairness, cpuTasks }: Measured): Line[] {
-  return [...cpuLines(cpu), ...heapLines(heap), ...fairnessLines(fairness), ...cpuTaskLines(cpuTasks)].filter(({ plugin }) => plugin !== undefined)
+function budgetLines ({ cpu, heap, fairness, cpuTasks, stored }: Measured): Line[] {
+  return [...cpuLines(cpu), ...heapLines(heap), ...fairnessLines(fairness), ...cpuTaskLines(cpuTasks), ...storedLines(stored)].filter(({ plugin }) => plugin !== undefined)
 }
 
 /** How far two identical servers were apart: differences below that mean nothing. */

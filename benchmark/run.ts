@@ -1,4 +1,5 @@
 import { cpus } from 'node:os'
+import { withoutRedis } from '../test/support/redis.js'
 import { budgetTable, budgetVerdicts, type Measured } from './budgets.js'
 import { pluginUrl as findPlugin } from './build.js'
 import { cpuTable, measureCpu } from './cpu.js'
@@ -6,6 +7,7 @@ import { cpuTaskTable, measureCpuTasks } from './cpu-tasks.js'
 import { fairnessTable, measureFairness } from './fairness.js'
 import { readFlags, usage, type Flags } from './flags.js'
 import { heapTable, measureHeap } from './heap.js'
+import { latencyTable, measureStored, storedTable } from './stored.js'
 
 function progress (text: string): void {
   process.stderr.write(`${text}\n`)
@@ -38,6 +40,19 @@ async function run (flags: Flags): Promise<void> {
     measured.cpuTasks = await measureCpuTasks({ runs, seconds, pluginUrl, onRun: run => progress(`cpu-tasks: run ${run} of ${runs}`) })
     console.log(`\n20 tasks of 50 ms of CPU queued again and again; median of ${runs} runs\n`)
     console.log(cpuTaskTable(measured.cpuTasks))
+  }
+  if (parts.has('stored')) {
+    if (withoutRedis) {
+      console.log(`\nstored: not measured, ${withoutRedis}`)
+    } else {
+      const runs = Math.ceil(rounds / 2)
+      const sent = Math.ceil(requests / 5)
+      measured.stored = await measureStored({ rounds: runs, requests: sent, pluginUrl, onRound: round => progress(`stored: round ${round} of ${runs}`) })
+      console.log(`\nTasks stored in Redis, ${runs} rounds of ${sent} requests: median, with the spread of the rounds\n`)
+      console.log(storedTable(measured.stored))
+      console.log('\nFrom the reply, read by the client, to the start of the task in an idle worker; below zero it started before\n')
+      console.log(latencyTable(measured.stored))
+    }
   }
   console.log(`\n${budgetVerdicts(measured)}\n\n${budgetTable(measured)}`)
 }

@@ -1,12 +1,4 @@
-/**
- * Tasks stored in Redis by the plugin, against BullMQ used by hand in the handler: CPU of the web process per request,
- * tasks stored per second, and the time from a reply that was read to the start of its task in a worker process.
- *
- *   npx tsx benchmark/stored.ts [--rounds 5] [--requests 8000] [--no-build]
- */
-import { parseArgs } from 'node:util'
 import { RedisServer } from '../test/support/redis.js'
-import { pluginUrl as findPlugin } from './build.js'
 import { type Load, openLoad } from './load.js'
 import { type ServerProcess, startServer } from './server-process.js'
 import { median, quantile, ratios, shuffled } from './statistics.js'
@@ -29,7 +21,7 @@ const CONNECTIONS = 16
 const WARM_UP_REQUESTS = 8000
 const LATENCY_REQUESTS = 200
 
-interface Samples {
+export interface Samples {
   micros: number[]
   tasksPerSecond: number[]
 }
@@ -42,15 +34,29 @@ interface Runner {
   durationMs: number
 }
 
-const { values } = parseArgs({
-  options: { rounds: { type: 'string', default: '5' }, requests: { type: 'string', default: '8000' }, 'no-build': { type: 'boolean', default: false } }
-})
-const rounds = Number(values.rounds)
-const sliceRequests = Math.ceil(Number(values.requests) / SLICES)
-const pluginUrl = findPlugin({ plugin: undefined, build: !values['no-build'] })
-const engineUrl = new URL('./lib/bullmq.mjs', pluginUrl).href
+/** What a measurement needs to know. */
+interface Setup {
+  redis: RedisServer
+  pluginUrl: string
+  engineUrl: string
+}
 
-async function measureCpu (redis: RedisServer): Promise<Map<string, Samples>> {
+export interface StoredOptions {
+  rounds: number
+  /** Per variant and round. */
+  requests: number
+  pluginUrl: string
+  onRound: (round: number) => void
+}
+
+export interface StoredFigures {
+  cpu: Map<string, Samples>
+  /** By way, in ms. */
+  latencies: Array<[way: string, latencies: number[]]>
+}
+
+async function measureCpu ({ redis, pluginUrl, engineUrl }: Setup, { rounds, requests, onRound }: StoredOptions): Promise<Map<string, Samples>> {
+  const sliceRequests = Math.ceil(requests / SLICES)
   const results = new Map<string, Samples>(VARIANTS.map(({ key }) => [key, { micros: [], tasksPerSecond: [] }]))
   for (let round = 0; round < rounds; round++) {
     const runners: Runner[] = []
@@ -77,13 +83,13 @@ async function measureCpu (redis: RedisServer): Promise<Map<string, Samples>> {
       await server.stop()
     }
     await redis.ask((client) => client.flushall())
-    process.stderr.write(`round ${round + 1} of ${rounds}\n`)
+    onRound(round + 1)
   }
   return results
 }
 
 /** One request at a time: how long after its reply was read, in ms, the task started in the worker. */
-async function measureLatency (redis: RedisServer, way: string): Promise<number[]> {
+async function measureLatency ({ redis, pluginUrl, engineUrl }: Setup, way: string): Promise<number[]> {
   const spec = { way, tasks: 1, connection: redis.connection, queue: `latency-${way}`, pluginUrl, engineUrl }
   const worker = await startServer('stored.js', { ...spec, role: 'worker' })
   const web = await startServer('stored.js', { ...spec, role: 'web' })
@@ -97,24 +103,35 @@ async function measureLatency (redis: RedisServer, way: string): Promise<number[
   return latencies
 }
 
-const redis = await RedisServer.start()
-try {
-  const cpu = await measureCpu(redis)
-  console.log(`\nNode ${process.version}, ${rounds} rounds of ${sliceRequests * SLICES} requests: median, with the spread of the rounds\n`)
-  console.log(markdownTable(['web process', 'CPU µs/request', 'CPU ratio', 'tasks stored/s'], VARIANTS.map(({ key, label, base }) => {
+/**
+ * Tasks stored in Redis by the plugin, against BullMQ used by hand in the handler: CPU of the web process per request,
+ * tasks stored per second, and the time from a reply that was read to the start of its task in a worker process.
+ */
+export async function measureStored (options: StoredOptions): Promise<StoredFigures> {
+  const { pluginUrl } = options
+  const redis = await RedisServer.start()
+  const setup = { redis, pluginUrl, engineUrl: new URL('./lib/bullmq.mjs', pluginUrl).href }
+  try {
+    const cpu = await measureCpu(setup, options)
+    const latencies: StoredFigures['latencies'] = []
+    for (const way of ['hand', 'plugin']) latencies.push([way, await measureLatency(setup, way)])
+    return { cpu, latencies }
+  } finally {
+    await redis.stop()
+  }
+}
+
+export function storedTable ({ cpu }: StoredFigures): string {
+  return markdownTable(['web process', 'CPU µs/request', 'CPU ratio', 'tasks stored/s'], VARIANTS.map(({ key, label, base }) => {
     const own = cpu.get(key)!
     return [
       label, median(own.micros).toFixed(1), withSpread(ratios(own.micros, cpu.get(base)!.micros)), median(own.tasksPerSecond).toFixed(0)
     ]
-  })))
-  const rows: string[][] = []
-  for (const [way, label] of [['hand', 'BullMQ by hand'], ['plugin', 'this plugin']] as const) {
-    const latencies = await measureLatency(redis, way)
-    rows.push([label, ...[0.5, 0.99].map((share) => quantile(latencies, share).toFixed(2))])
-  }
-  console.log('\nFrom the reply, read by the client, to the start of the task in an idle worker; below zero it started before\n')
-  console.log(markdownTable(['', 'p50 ms', 'p99 ms'], rows))
-} finally {
-  await redis.stop()
+  }))
 }
-process.exit()
+
+export function latencyTable ({ latencies }: StoredFigures): string {
+  const labels: Record<string, string> = { hand: 'BullMQ by hand', plugin: 'this plugin' }
+  return markdownTable(['', 'p50 ms', 'p99 ms'], latencies.map(([way, values]) =>
+    [labels[way] as string, ...[0.5, 0.99].map((share) => quantile(values, share).toFixed(2))]))
+}
