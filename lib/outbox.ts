@@ -23,7 +23,8 @@ export class Outbox {
   add (task: BackgroundTask, payload: unknown, options: NamedTaskOptions): void {
     const stored = toStored(task, payload, options)
     task.store(stored)
-    task.owner.track(task, stored.id)
+    if (this.#store.engine.findLocal === undefined) task.extras!.isIdUnread = true
+    else task.owner.track(task, stored.id)
     this.#tasks.push(task)
   }
 
@@ -61,7 +62,7 @@ export class Outbox {
 
   /** The response is over: stores or skips the rest. */
   end (): void {
-    this.#settle(this.#take(() => true))
+    if (this.#tasks.length > 0) this.#settle(this.#take(() => true))
   }
 
   #settle (tasks: BackgroundTask[]): void {
@@ -82,8 +83,10 @@ export class Outbox {
   }
 
   #take (isTaken: (task: BackgroundTask) => boolean): BackgroundTask[] {
-    const taken = this.#tasks.filter(isTaken)
-    if (taken.length > 0) this.#tasks = this.#tasks.filter((task) => !taken.includes(task))
+    const taken: BackgroundTask[] = []
+    const left: BackgroundTask[] = []
+    for (const task of this.#tasks) (isTaken(task) ? taken : left).push(task)
+    this.#tasks = left
     return taken
   }
 }

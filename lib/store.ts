@@ -116,12 +116,12 @@ export class Store {
 
   /** The engine has the task, under an id that may be another one's. */
   #receive (task: BackgroundTask, id: string): void {
+    const extras = task.extras!
     if (task.finished) {
       // Cancelled while it was being stored. Under another id it is another one's.
-      if (task.id === id) this.engine.cancel(id).catch(() => {})
+      if (extras.id === id) this.engine.cancel(id).catch(() => {})
       return
     }
-    const extras = task.extras!
     if (this.engine.findLocal !== undefined && extras.id === id) {
       extras.isStored = true
       const isDelayed = extras.stored!.delay !== undefined && extras.dueAt === undefined
@@ -135,7 +135,8 @@ export class Store {
       else this.put([task], true).catch(() => {})
       return
     }
-    this.executor.history.forget(task)
+    if (extras.isIdUnread === true) extras.isIdUnread = false
+    else this.executor.history.forget(task)
     this.executor.census.handOver(task, task.owner as TaskQueue)
     extras.id = id
     task.setGone(true)

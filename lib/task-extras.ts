@@ -4,6 +4,8 @@ import type { StoredTask, Task } from '../types/index.js'
 /** What only some tasks have: made when the first of it is asked for. */
 export interface TaskExtras {
   id?: string
+  /** Of a registered task: nobody has read its id, so nobody can ask this process for it. */
+  isIdUnread?: boolean
   log?: FastifyBaseLogger
   progress?: unknown
   controller?: AbortController | undefined

@@ -59,8 +59,9 @@ export class BackgroundTask extends AsyncResource implements Task<any> {
 
   get id (): string {
     const extras = this.#extras()
-    if (extras.id === undefined) {
-      extras.id = randomUUID()
+    if (extras.id === undefined || extras.isIdUnread === true) {
+      extras.id ??= randomUUID()
+      extras.isIdUnread = false
       this.owner.track(this, extras.id)
     }
     return extras.id

@@ -69,10 +69,9 @@ export class BullmqEngine implements Engine {
     const { removeAfter = 86_400_000 } = this.#options
     const { queue } = this
     if (!this.#clients.isOpen(queue)) await this.#clients.assertOpen(queue)
-    const jobs = tasks.map((task) => toJob(task, removeAfter))
-    const [{ name, data, opts }] = jobs as [(typeof jobs)[number]]
-    const stored = jobs.length === 1 ? [await queue.add(name, data, opts)] : await queue.addBulk(jobs)
-    return stored.map(idOf)
+    if (tasks.length > 1) return (await queue.addBulk(tasks.map((task) => toJob(task, removeAfter)))).map(idOf)
+    const { name, data, opts } = toJob(tasks[0]!, removeAfter)
+    return [idOf(await queue.add(name, data, opts))]
   }
 
   async get (id: string): Promise<TaskSnapshot | undefined> {

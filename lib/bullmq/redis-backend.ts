@@ -1,11 +1,10 @@
 import type * as Bullmq from 'bullmq'
 import { type Answer, Batches } from './batches.js'
 import type { BullmqModule } from './module.js'
-import { sendTogether } from './redis-connections.js'
 
 /**
- * BullMQ's backend for Redis, except that a batch is stored whole or not at all, and that what the requests of one turn of
- * the event loop store is sent together.
+ * BullMQ's backend for Redis, except that a batch is stored whole or not at all, and that the batches of one turn of the
+ * event loop are sent together.
  */
 export function redisBackend (bullmq: BullmqModule): Bullmq.BackendFactory<Bullmq.RedisQueueBackend> {
   return (name, options, more) => {
@@ -20,12 +19,10 @@ export function redisBackend (bullmq: BullmqModule): Bullmq.BackendFactory<Bullm
       return await transaction.exec() as Answer[]
     })
 
-    backend.addJob = async (job, jobId, parentKeyOpts) => {
-      if (batches.isDue) return (await backend.addJobs([{ job, jobId }]))[0] as string
-      // A transaction costs ioredis much more CPU than a command, so that one job is better off without.
-      sendTogether(await backend.client)
-      return await addJob(job, jobId, parentKeyOpts)
-    }
+    // A transaction costs ioredis much more CPU than a command, so that one job is better off without.
+    backend.addJob = (job, jobId, parentKeyOpts) => batches.isDue
+      ? backend.addJobs([{ job, jobId }]).then(([id]) => id as string)
+      : addJob(job, jobId, parentKeyOpts)
     backend.addJobs = async (entries) => {
       const answers = await batches.add(entries)
       const failure = answers.find(([error]) => error)?.[0]

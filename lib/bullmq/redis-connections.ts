@@ -1,5 +1,4 @@
 import { once } from 'node:events'
-import type { Writable } from 'node:stream'
 import type * as Bullmq from 'bullmq'
 
 /** What we use of an ioredis client. */
@@ -7,7 +6,6 @@ interface Client extends NodeJS.EventEmitter {
   status: string
   options: { maxRetriesPerRequest: number | null, retryStrategy?: unknown }
   disconnect: () => void
-  stream?: Writable
 }
 
 async function clientsOf (backend: Bullmq.RedisQueueBackend): Promise<Client[]> {
@@ -37,15 +35,4 @@ export async function settleConnections (backend: Bullmq.RedisQueueBackend): Pro
 /** Lets go of connections that cannot be closed in good order. */
 export async function cutConnections (backend: Bullmq.RedisQueueBackend): Promise<void> {
   for (const client of await clientsOf(backend)) client.disconnect()
-}
-
-/**
- * Has what is sent in this turn of the event loop leave in one piece at its end: the requests that a turn brings need one
- * system call then instead of one each, which is what storing a task costs most.
- */
-export function sendTogether (client: object): void {
-  const { stream } = client as Client
-  if (stream === undefined || stream.writableCorked > 0) return
-  stream.cork()
-  setImmediate(() => { stream.uncork() })
 }
