@@ -123,6 +123,15 @@ t.test('Redis out of order', { skip: withoutRedis }, async (t) => {
     await redis.start()
   })
 
+  t.test('an app that has lost Redis closes soon', async (t) => {
+    const { app, post } = await setUp(t, { connection: redis.connection })
+    t.equal((await post()).status, 202)
+    await redis.kill()
+    t.equal((await post()).status, 503)
+    await closesSoon(t, app)
+    await redis.start()
+  })
+
   t.test('replies are 503 while Redis is frozen, 202 once it goes on, and close does not wait for it', async (t) => {
     const setting = await setUp(t, { connection: redis.connection })
     t.equal((await setting.post()).status, 202)

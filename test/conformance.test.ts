@@ -20,13 +20,14 @@ function withAdd (change: (task: StoredTask) => StoredTask): Change {
 const withOutcome = (change: (outcome: RunOutcome) => RunOutcome): Change =>
   withRun((run) => async (task, control) => change(await run(task, control)))
 
-const running = 'a stored task runs once with its payload, and its result is found'
+const running = 'a stored task runs once as it was stored, and its result is found'
 const retrying = 'a delayed outcome is run again, with the next attempt number, and not before its delay'
 
 /** What an engine does wrong, and the case that must find it. */
 const mistakes: Array<[mistake: string, change: Change, found: string]> = [
   ['forgets the result', withOutcome(({ state, ...rest }) => state === 'completed' ? { state } : { state, ...rest } as RunOutcome), running],
   ['changes the payload', withAdd((task) => ({ ...task, payload: JSON.stringify(task.payload) })), running],
+  ['forgets who added the task', withAdd(({ reqId, ...task }) => task), running],
   ['runs a task twice', withRun((run) => async (task, control) => {
     await run(task, control)
     return await run(task, control)

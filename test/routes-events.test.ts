@@ -211,6 +211,28 @@ t.test('a stream is refused while the engine cannot be asked, and holds nothing'
   t.ok(nothingHeld(scene)())
 })
 
+t.test('a change while the task is first looked up is not missed', async (t) => {
+  const snapshot: TaskSnapshot = { id: unknown, name: 'work', state: 'waiting', attempt: 1, createdAt: new Date().toISOString() }
+  let change = (): void => {}
+  const scene = await createScene(t, {}, () => ({
+    async get () {
+      const found = { ...snapshot }
+      if (snapshot.state !== 'completed') {
+        snapshot.state = 'completed'
+        change()
+      }
+      return found
+    },
+    watch (id, onChange) {
+      change = onChange
+      return () => {}
+    }
+  }))
+  const client = await EventClient.open(scene.app, `/tasks/${unknown}/events`)
+  t.match((await client.rest()).at(-1), { event: 'state', data: { state: 'completed' } })
+  await turnUntil(nothingHeld(scene))
+})
+
 t.test('a stream ends when its task has ended elsewhere and nothing is kept of it', async (t) => {
   let snapshot: TaskSnapshot | undefined = { id: unknown, name: 'work', state: 'active', attempt: 1, createdAt: new Date().toISOString() }
   let change = (): void => {}
@@ -521,7 +543,8 @@ t.test('a stream that is opened while the app closes gives one event and ends', 
     await release.promise
   })
   await app.register(taskRoutes, { prefix: '/late' })
-  app.addHook('preClose', async () => { release.resolve() })
+  // The hooks of children run in their order, behind those of the app.
+  await app.register(async (child) => { child.addHook('preClose', async () => { release.resolve() }) })
   await app.ready()
   const response = app.inject(`/late/${task.id}/events`)
   await arrived.promise

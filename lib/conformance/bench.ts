@@ -36,18 +36,20 @@ export class Bench {
   /** Resolves to the snapshot once it is as wanted. */
   async until (id: string, isWanted: (snapshot: TaskSnapshot) => boolean): Promise<TaskSnapshot> {
     const { engine } = this
-    let end = (): void => {}
-    try {
-      return await new Promise((resolve, reject) => {
-        const look = (): void => {
-          engine.get(id).then((snapshot) => { if (snapshot !== undefined && isWanted(snapshot)) resolve(snapshot) }, reject)
-        }
-        end = engine.watch(id, look)
-        look()
-      })
-    } finally {
-      end()
-    }
+    return await new Promise((resolve, reject) => {
+      const look = (): void => {
+        engine.get(id).then((snapshot) => {
+          if (snapshot === undefined || !isWanted(snapshot)) return
+          end()
+          resolve(snapshot)
+        }).catch((error) => {
+          end()
+          reject(error)
+        })
+      }
+      const end = engine.watch(id, look)
+      look()
+    })
   }
 
   async end (id: string): Promise<TaskSnapshot> {

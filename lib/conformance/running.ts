@@ -4,20 +4,27 @@ import { type Check, completed, error, latch, task } from './bench.js'
 
 /** Tasks run, and what becomes of them is seen. */
 export const running: Record<string, Check> = {
-  'a stored task runs once with its payload, and its result is found': async (bench) => {
-    const payloads: unknown[] = []
-    await bench.start(({ payload }) => {
-      payloads.push(payload)
+  'a stored task runs once as it was stored, and its result is found': async (bench) => {
+    const seen: unknown[] = []
+    await bench.start((task) => {
+      seen.push(task)
       return { state: 'completed', result: { ok: true } }
     })
-    const stored = task({ payload: { text: 'ü', list: [1, null, { deep: true }] } })
+    const stored = task({
+      payload: { text: 'ü', list: [1, null, { deep: true }] },
+      timeout: 10_000,
+      retry: { retries: 1, delay: 50, factor: 1, maxDelay: 50, jitter: false, conditional: true },
+      key: 'key',
+      reqId: 'req-1',
+      trace: { traceparent: '00-1-1-00' }
+    })
     assert.deepEqual(await bench.engine.add([stored]), [stored.id])
     const { startedAt, finishedAt, ...rest } = await bench.end(stored.id)
     assert.deepEqual(rest, {
       id: stored.id, name: stored.name, state: 'completed', attempt: 1, createdAt: stored.createdAt, result: { ok: true }
     })
     assert.ok(startedAt! >= stored.createdAt && finishedAt! >= startedAt!)
-    assert.deepEqual(payloads, [stored.payload])
+    assert.deepEqual(seen, [stored])
   },
 
   'a batch is stored whole, and each of its tasks runs': async (bench) => {

@@ -11,7 +11,8 @@ export function useFakeTimers (t: Test): (ms: number) => void {
 /** As above, and `performance.now` shows the time that has been ticked. */
 export function useFakeClock (t: Test): (ms: number) => void {
   const tick = useFakeTimers(t)
-  let now = performance.now()
+  // Whole, so that the time left until a moment is exact.
+  let now = Math.ceil(performance.now())
   const clock = mock.method(performance, 'now', () => now)
   t.teardown(() => { clock.mock.restore() })
   return (ms) => {
