@@ -154,7 +154,7 @@ t.test('an app that is told soon that there is no store', async (t) => {
   t.test('closes before it is told', async (t) => {
     const { log, close } = await start(t)
     await close()
-    await until(() => timers() === 0)
+    await until(() => timers() === 0, 1000)
     t.same(log.lines, [])
   })
 
@@ -162,7 +162,7 @@ t.test('an app that is told soon that there is no store', async (t) => {
     const { log, close } = await start(t)
     await until(() => log.lines.length > 0)
     await close()
-    await until(() => timers() === 0)
+    await until(() => timers() === 0, 1000)
     t.match(log.lines, [{ msg: 'engine of background tasks failed' }])
   })
 })
