@@ -20,6 +20,35 @@ async function createBench (t: Test, options: BullmqEngineOptions): Promise<Benc
   return bench
 }
 
+t.test('an app that is told soon that there is no store', async (t) => {
+  /** Where nobody listens, which PostgreSQL's client tells at once and for good: only we try again. */
+  async function start (t: Test): Promise<{ log: Log, close: () => Promise<void> }> {
+    const log = createLog('error')
+    const app = Fastify({ logger: log.logger })
+    t.teardown(() => app.close())
+    const engine = bullmqEngine({ postgres: `postgres://127.0.0.1:${await freePort()}/none` })
+    await app.register(backgroundTasks, { engine, tasks: [defineTask({ name: 'note', payload: {}, handler () {} })], closeTimeout: 0 })
+    await app.ready()
+    return { log, close: async () => { await app.close() } }
+  }
+  const timers = (): number => process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length
+
+  t.test('closes before it is told', async (t) => {
+    const { log, close } = await start(t)
+    await close()
+    await until(() => timers() === 0, 1000)
+    t.same(log.lines, [])
+  })
+
+  t.test('closes while it waits to try again', async (t) => {
+    const { log, close } = await start(t)
+    await until(() => log.lines.length > 0)
+    await close()
+    await until(() => timers() === 0, 1000)
+    t.match(log.lines, [{ msg: 'engine of background tasks failed' }])
+  })
+})
+
 t.test('settings that go through to BullMQ', { skip: withoutRedis }, async (t) => {
   const redis = await RedisServer.start()
   t.teardown(() => redis.stop())
@@ -135,35 +164,6 @@ t.test('an app that cannot get a connection', async (t) => {
     const [status, message] = await post(t, { ...redis.connection, password: 'wrong' })
     t.equal(status, 503)
     t.match(message, /WRONGPASS/)
-  })
-})
-
-t.test('an app that is told soon that there is no store', async (t) => {
-  /** Where nobody listens, which PostgreSQL's client tells at once and for good: only we try again. */
-  async function start (t: Test): Promise<{ log: Log, close: () => Promise<void> }> {
-    const log = createLog('error')
-    const app = Fastify({ logger: log.logger })
-    t.teardown(() => app.close())
-    const engine = bullmqEngine({ postgres: `postgres://127.0.0.1:${await freePort()}/none` })
-    await app.register(backgroundTasks, { engine, tasks: [defineTask({ name: 'note', payload: {}, handler () {} })], closeTimeout: 0 })
-    await app.ready()
-    return { log, close: async () => { await app.close() } }
-  }
-  const timers = (): number => process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length
-
-  t.test('closes before it is told', async (t) => {
-    const { log, close } = await start(t)
-    await close()
-    await until(() => timers() === 0, 1000)
-    t.same(log.lines, [])
-  })
-
-  t.test('closes while it waits to try again', async (t) => {
-    const { log, close } = await start(t)
-    await until(() => log.lines.length > 0)
-    await close()
-    await until(() => timers() === 0, 1000)
-    t.match(log.lines, [{ msg: 'engine of background tasks failed' }])
   })
 })
 
