@@ -111,7 +111,8 @@ async function plugin (app: FastifyInstance, options: BackgroundTasksOptions): P
 
   app.addHook('onReady', async () => {
     const { worker, concurrency, history } = resolved
-    await store.engine.start({ log: app.log, worker, concurrency, history, run: createRunner(store, listFor), due: (id) => { store.due(id) } })
+    const run = createRunner(store, listFor, resolved.route)
+    await store.engine.start({ log: app.log, worker, concurrency, history, run, due: (id) => { store.due(id) } })
   })
 
   function listFor ({ reqId }: StoredTask): TaskList {

@@ -7,13 +7,18 @@ import { markdownTable, withSpread } from './table.js'
 const VARIANTS = [
   { key: 'hand-1', label: 'queue.add in the handler, 1 task', way: 'hand', tasks: 1, base: 'hand-1' },
   { key: 'hand-1-again', label: 'the same, as a control', way: 'hand', tasks: 1, base: 'hand-1' },
+  { key: 'guarded-1', label: 'the same with a time limit and the request id', way: 'guarded', tasks: 1, base: 'hand-1' },
   { key: 'plugin-1', label: 'this plugin, 1 task', way: 'plugin', tasks: 1, base: 'hand-1' },
+  { key: 'bulk-5', label: 'queue.addBulk in the handler, 5 tasks', way: 'bulk', tasks: 5, base: 'bulk-5' },
+  { key: 'guarded-5', label: 'the same with a time limit and the request id', way: 'guarded', tasks: 5, base: 'bulk-5' },
+  { key: 'hand-5', label: 'queue.add five times, one after the other', way: 'hand', tasks: 5, base: 'bulk-5' },
+  { key: 'plugin-5', label: 'this plugin, 5 tasks', way: 'plugin', tasks: 5, base: 'bulk-5' }
 ]
 
 const SLICES = 8
 const CONNECTIONS = 64
 // Until the compiler has done its work: before, the variant with more code looks worse than it is.
-const WARM_UP_REQUESTS = 30_000
+const WARM_UP_REQUESTS = 16_000
 const LATENCY_REQUESTS = 200
 
 export interface Samples {

@@ -1,6 +1,7 @@
 import type { EngineHost, RunOutcome, StoredTask } from '../types/index.js'
 import type { Definition } from './define-task.js'
 import { errors } from './errors.js'
+import type { ResolvedTaskOptions } from './options.js'
 import { errorSnapshot } from './snapshot.js'
 import type { Store } from './store.js'
 import { BackgroundTask } from './task.js'
@@ -12,9 +13,12 @@ const UNKNOWN_DELAY_MS = 5000
 
 /**
  * Makes the function that runs one attempt of a stored task for an engine: as the Task that `add` returned where this
- * process has it, else as a task of its own in the list that `listFor` gives.
+ * process has it, else as a task of its own in the list that `listFor` gives. `base` has the `retryIf` of tasks whose
+ * definition has no retries: a function cannot be stored.
  */
-export function createRunner (store: Store, listFor: (stored: StoredTask) => TaskQueue): EngineHost['run'] {
+export function createRunner (
+  store: Store, listFor: (stored: StoredTask) => TaskQueue, base: ResolvedTaskOptions
+): EngineHost['run'] {
   const { executor } = store
 
   /** A store that others share may hand a task out before the one who added it knows that it is stored. */
@@ -26,11 +30,11 @@ export function createRunner (store: Store, listFor: (stored: StoredTask) => Tas
     const receipt = findReceipt(stored)
     if (receipt !== undefined) return receipt
     const { retry } = definition.options
-    const retryIf = stored.retry?.conditional === true && typeof retry === 'object' ? retry.retryIf : undefined
+    const retryIf = typeof retry === 'object' ? retry.retryIf : base.retry?.retryIf
     const options = {
       when: 'always',
       timeout: stored.timeout,
-      retry: stored.retry && { ...stored.retry, retryIf },
+      retry: stored.retry && { ...stored.retry, retryIf: stored.retry.conditional === true ? retryIf : undefined },
       hasResult: definition.hasResult,
       startsLate: definition.startsLate
     } as const

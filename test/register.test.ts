@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t from 'tap'
-import backgroundTasks, { defineTask, type NamedTask, type SharedTaskOptions, type Task } from '../index.js'
+import backgroundTasks, { defineTask, type NamedTask, type RetryOptions, type SharedTaskOptions, type Task } from '../index.js'
 import { createApp } from './support/app.js'
 import { createDistantEngine, createEngine, namesOf } from './support/engine.js'
 import { createLatch } from './support/latch.js'
@@ -313,30 +313,33 @@ t.test('the nearest when counts', async (t) => {
   t.match(app.backgroundTasks.stats(), { completed: 2, skipped: 2 })
 })
 
-t.test('retryIf of the definition decides on retries of a stored task, wherever it runs', async (t) => {
-  for (const engine of [createEngine(), createDistantEngine()]) {
-    const asked: unknown[] = []
-    const work = defineTask({
-      name: 'work',
-      payload: Type.Integer(),
-      retry: {
+for (const owner of ['definition', 'plugin'] as const) {
+  for (const [title, create] of [['here', createEngine], ['as if elsewhere', createDistantEngine]] as const) {
+    t.test(`retryIf of the ${owner} decides on retries of a stored task that runs ${title}`, async (t) => {
+      const asked: unknown[] = []
+      const retry: RetryOptions = {
         retries: 5,
         delay: 0,
         retryIf (error, task) {
           asked.push([(error as Error).message, task.attempt, task.name])
           return task.attempt < 2
         }
-      },
-      handler () { throw new Error('no luck') }
+      }
+      const work = defineTask({
+        name: 'work',
+        payload: Type.Integer(),
+        ...(owner === 'definition' && { retry }),
+        handler () { throw new Error('no luck') }
+      })
+      const app = await createApp(t, { engine: create(), tasks: [work], ...(owner === 'plugin' && { retry }) })
+      await app.ready()
+      const { id } = app.backgroundTasks.add(work, 1)
+      await app.backgroundTasks.idle()
+      while ((await app.backgroundTasks.get(id))?.state !== 'failed') await nextTurn()
+      t.same(asked, [['no luck', 1, 'work'], ['no luck', 2, 'work']])
     })
-    const app = await createApp(t, { engine, tasks: [work] })
-    await app.ready()
-    const { id } = app.backgroundTasks.add(work, 1)
-    await app.backgroundTasks.idle()
-    while ((await app.backgroundTasks.get(id))?.state !== 'failed') await nextTurn()
-    t.same(asked, [['no luck', 1, 'work'], ['no luck', 2, 'work']])
   }
-})
+}
 
 t.test('retryIf in the call of a registered task is refused, for it could not be stored', async (t) => {
   const work = named('work')
