@@ -11,8 +11,7 @@ export class Watchers {
     const watchers = this.#byId.get(id) ?? new Set()
     this.#byId.set(id, watchers.add(onChange))
     return () => {
-      watchers.delete(onChange)
-      if (watchers.size === 0) this.#byId.delete(id)
+      if (watchers.delete(onChange) && watchers.size === 0) this.#byId.delete(id)
     }
   }
 
