@@ -93,8 +93,11 @@ export interface ResolvedOptions {
 
 const DEFAULTS: ResolvedRouteOptions = { when: 'always', timeout: undefined, retry: undefined, requestConcurrency: 1 }
 
+/** The backoff of retries that say nothing else. */
+export const BACKOFF = { delay: 1000, factor: 2, maxDelay: 30_000, jitter: true }
+
 function resolveRetry (retry: number | RetryOptions): Retry | undefined {
-  const { retries, delay = 1000, factor = 2, maxDelay = 30_000, jitter = true, retryIf } =
+  const { retries, delay = BACKOFF.delay, factor = BACKOFF.factor, maxDelay = BACKOFF.maxDelay, jitter = BACKOFF.jitter, retryIf } =
     typeof retry === 'number' ? { retries: retry } : retry
   return retries === 0 ? undefined : Object.freeze({ retries, delay, factor, maxDelay, jitter, retryIf })
 }

@@ -103,6 +103,25 @@ function engineTests (t: Test, store: Store): void {
     t.match(await engine.get(stored.id), { state: 'waiting', finishedAt: undefined, error: undefined })
   })
 
+  t.test('retries arrive as they were stored, and take no room when their backoff is the usual one', async (t) => {
+    const seen: unknown[] = []
+    const { engine, bench } = open(t, store)
+    await bench.start(({ retry }) => {
+      seen.push(retry)
+      return completed
+    }, { concurrency: 1 })
+    const usual = { retries: 3, delay: 1000, factor: 2, maxDelay: 30_000, jitter: true }
+    const tasks = [usual, { ...usual, conditional: true }, { ...usual, jitter: false }, undefined].map((retry) => task(retry && { retry }))
+    await engine.add(tasks)
+    const jobs = []
+    for (const { id } of tasks) {
+      await bench.end(id)
+      jobs.push(await engine.queue.getJob(id))
+    }
+    t.same(seen, tasks.map(({ retry }) => retry))
+    t.same(jobs.map((job) => job?.data.retry !== undefined), [false, true, true, false])
+  })
+
   t.test('a cancelled task has ended at the time of its cancellation, although no worker has taken it since', async (t) => {
     const { engine } = open(t, store)
     const stored = task()

@@ -1,10 +1,13 @@
 import type { Job, JobState, JobsOptions } from 'bullmq'
-import type { StoredTask, TaskErrorSnapshot, TaskSnapshot } from '../../types/index.js'
+import type { StoredRetry, StoredTask, TaskErrorSnapshot, TaskSnapshot } from '../../types/index.js'
 import { errors } from '../errors.js'
+import { BACKOFF } from '../options.js'
 import { errorSnapshot } from '../snapshot.js'
 
 /** What BullMQ has no place of its own for: every request pays for each byte. */
-export interface JobData extends Omit<StoredTask, 'id' | 'name' | 'createdAt' | 'delay' | 'priority'> {
+export interface JobData extends Omit<StoredTask, 'id' | 'name' | 'createdAt' | 'retry' | 'delay' | 'priority'> {
+  /** Of the retries, what is not usual. Their number is in BullMQ's `attempts`. */
+  retry?: Partial<StoredRetry>
   /** Why the last attempt failed, with what BullMQ's `failedReason` has no place for. */
   error?: TaskErrorSnapshot
   /** Present once somebody has cancelled the task; `at` is when, in milliseconds. */
@@ -24,7 +27,7 @@ export function toJob (task: StoredTask, removeAfterMs: number): { name: string,
   // Every request pays for this: the rest of a pattern takes several times as long.
   const data: { -readonly [Key in keyof JobData]: JobData[Key] } = { payload }
   if (timeout !== undefined) data.timeout = timeout
-  if (retry !== undefined) data.retry = retry
+  if (retry !== undefined && isUnusual(retry)) data.retry = retry
   if (key !== undefined) data.key = key
   if (reqId !== undefined) data.reqId = reqId
   if (trace !== undefined) data.trace = trace
@@ -44,9 +47,17 @@ export function toJob (task: StoredTask, removeAfterMs: number): { name: string,
   return { name, data, opts }
 }
 
+function isUnusual ({ delay, factor, maxDelay, jitter, conditional }: StoredRetry): boolean {
+  return delay !== BACKOFF.delay || factor !== BACKOFF.factor || maxDelay !== BACKOFF.maxDelay || jitter !== BACKOFF.jitter ||
+    conditional === true
+}
+
 export function toStored (job: TaskJob): StoredTask {
-  const { error, cancelled, ...stored } = job.data
-  return { ...stored, id: idOf(job), name: job.name, createdAt: createdAtOf(job) }
+  const { error, cancelled, retry, ...stored } = job.data
+  const retries = (job.opts.attempts as number) - 1
+  return {
+    ...stored, id: idOf(job), name: job.name, createdAt: createdAtOf(job), ...(retries > 0 && { retry: { ...BACKOFF, ...retry, retries } })
+  }
 }
 
 export function idOf ({ id }: TaskJob): string {
