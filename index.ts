@@ -36,9 +36,9 @@ async function plugin (app: FastifyInstance, options: BackgroundTasksOptions): P
 
   function optionsOf (config: RouteTaskOptions | undefined): ResolvedRouteOptions {
     if (config === undefined) return resolved.route
-    const known = routes.get(config) ?? routeOptions(resolved.route, config)
-    routes.set(config, known)
-    return known
+    let options = routes.get(config)
+    if (options === undefined) routes.set(config, options = routeOptions(resolved.route, config))
+    return options
   }
 
   function listOf (request: TrackedRequest): TaskList {
@@ -98,6 +98,7 @@ async function plugin (app: FastifyInstance, options: BackgroundTasksOptions): P
         return
       }
       const fail = (error: Error & { statusCode: number }): void => {
+        (list as TaskList).storesLate = true
         // Fastify gives an error in the middle of its own error reply the status of that reply.
         reply.code(error.statusCode)
         done(error)
@@ -111,7 +112,8 @@ async function plugin (app: FastifyInstance, options: BackgroundTasksOptions): P
 
   app.addHook('onReady', async () => {
     const { worker, concurrency, history } = resolved
-    const run = createRunner(store, listFor, resolved.route)
+    const run = createRunner(store, listFor)
+    store.isStarted = true
     await store.engine.start({ log: app.log, worker, concurrency, history, run, due: (id) => { store.due(id) } })
   })
 
@@ -137,10 +139,16 @@ async function plugin (app: FastifyInstance, options: BackgroundTasksOptions): P
 
   // What the other onClose hooks, or handlers whose client had gone, have added since.
   app.addHook('onClose', async () => {
-    await drain()
-    executor.admission.closed = true
-    await store.engine.close()
-    await threads.close()
+    try {
+      await drain()
+    } finally {
+      executor.admission.closed = true
+      try {
+        await store.engine.close()
+      } finally {
+        await threads.close()
+      }
+    }
   })
 }
 

@@ -56,8 +56,9 @@ export class Census {
     this.#forget(task, queue, taken)
   }
 
-  /** A task goes on elsewhere: it ends without a final state. */
+  /** A task goes on elsewhere: it ends here without a final state. */
   handOver (task: BackgroundTask, queue: TaskQueue): void {
+    task.setGone(true)
     this.#count(task.state, -1)
     this.#forget(task, queue, false)
   }

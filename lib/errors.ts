@@ -16,9 +16,9 @@ const FST_BGT_INVALID_PAYLOAD = createError<'FST_BGT_INVALID_PAYLOAD', [problem:
 const FST_BGT_DUPLICATE_TASK = createError<'FST_BGT_DUPLICATE_TASK', [name: string]>(
   'FST_BGT_DUPLICATE_TASK', 'a task named "%s" is already registered')
 
-/** The engine did not store tasks, as far as is known. */
-const FST_BGT_ENGINE = createError<'FST_BGT_ENGINE', [problem: string, options?: ErrorOptions]>(
-  'FST_BGT_ENGINE', 'background tasks could not be stored: %s', 503)
+/** The engine did not store tasks, as far as is known, or did not answer a question about one. */
+const FST_BGT_ENGINE = createError<'FST_BGT_ENGINE', [what: 'stored' | 'asked for', problem: string, options?: ErrorOptions]>(
+  'FST_BGT_ENGINE', 'background tasks could not be %s: %s', 503)
 
 /** A task with a file could not run in a thread, or its thread ended before it. */
 const FST_BGT_THREAD = createError<'FST_BGT_THREAD', [problem: string, options?: ErrorOptions]>(

@@ -195,6 +195,6 @@ export class Executor {
     task.release()
     this.census.leave(task, queue, state, started && task.extras?.stored === undefined)
     this.history.finish(task)
-    task.extras?.run?.end()
+    queue.ended(task)
   }
 }

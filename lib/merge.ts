@@ -8,7 +8,7 @@ export function mergeInto (target: BackgroundTask, receipt: BackgroundTask, { ce
   census.handOver(receipt, receipt.owner as TaskQueue)
   history.merge(id, target)
   const cancelGone = (reason: unknown): boolean => target.cancel(reason)
-  Object.assign(receipt.extras!, { id: target.id, isGone: true, mergedInto: target, cancelGone })
+  Object.assign(receipt.extras!, { id: target.id, mergedInto: target, cancelGone })
   const follow = (): void => {
     const { state, attempt, outcome } = target
     Object.assign(receipt, { state, attempt, outcome })

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { NamedTaskOptions, ResponseEnd, StoredRetry, StoredTask } from '../types/index.js'
+import type { Definition } from './define-task.js'
 import { describe, errors } from './errors.js'
-import type { Retry } from './options.js'
+import type { ResolvedTaskOptions, Retry } from './options.js'
 import type { Store } from './store.js'
 import type { BackgroundTask } from './task.js'
 import type { TaskQueue } from './task-queue.js'
@@ -13,7 +14,7 @@ export class Outbox {
   readonly #store: Store
   #tasks: BackgroundTask[] = []
   #isDue = false
-  /** The batch that the engine has not answered yet. */
+  /** What the engine has not answered yet. */
   #underway: Promise<void> | undefined = undefined
 
   constructor (store: Store) {
@@ -42,10 +43,7 @@ export class Outbox {
    */
   flush (response: ResponseEnd | undefined): Promise<void> | undefined {
     const wanted = this.#take((task) => isWanted(task.options.when, response))
-    const underway = this.#underway
-    if (wanted.length === 0) return underway
-    const put = this.#put(wanted, false)
-    return underway === undefined ? put : Promise.all([underway, put]).then(() => {})
+    return wanted.length === 0 ? this.#underway : this.#put(wanted, false)
   }
 
   /** Stores what need not wait for the end of a response, in one batch with what is added in this turn. */
@@ -74,12 +72,14 @@ export class Outbox {
     if (wanted.length > 0) this.#put(wanted, true).catch(() => {})
   }
 
+  /** Resolves when these are stored, and those that were under way before. */
   #put (tasks: BackgroundTask[], report: boolean): Promise<void> {
     const put = this.#store.put(tasks, report)
-    const onEnd = (): void => { if (this.#underway === put) this.#underway = undefined }
-    this.#underway = put
-    put.then(onEnd, onEnd)
-    return put
+    const underway = this.#underway === undefined ? put : Promise.all([this.#underway, put]).then(() => {})
+    const onEnd = (): void => { if (this.#underway === underway) this.#underway = undefined }
+    this.#underway = underway
+    underway.then(onEnd, onEnd)
+    return underway
   }
 
   #take (isTaken: (task: BackgroundTask) => boolean): BackgroundTask[] {
@@ -91,11 +91,15 @@ export class Outbox {
   }
 }
 
-/** @throws FST_BGT_INVALID_OPTIONS when an option cannot be stored */
-export function assertStorable ({ retry }: NamedTaskOptions): void {
-  if (typeof retry === 'object' && retry.retryIf !== undefined) {
-    throw new errors.FST_BGT_INVALID_OPTIONS('option "retry.retryIf" of a registered task must be given to defineTask, received a function')
-  }
+/**
+ * A function cannot be stored: the worker must know it, from the definition or from the plugin's own options.
+ * @throws FST_BGT_INVALID_OPTIONS when it cannot
+ */
+export function assertStorable ({ retry }: ResolvedTaskOptions, definition: Definition, store: Store): void {
+  const retryIf = retry?.retryIf
+  if (retryIf === undefined || retryIf === store.retryIfOf(definition)) return
+  throw new errors.FST_BGT_INVALID_OPTIONS(
+    'option "retry.retryIf" of a registered task must be given to defineTask or to the plugin, received a function')
 }
 
 /** @throws FST_BGT_INVALID_OPTIONS when an option needs an engine */

@@ -1,7 +1,6 @@
 import type { EngineHost, RunOutcome, StoredTask } from '../types/index.js'
 import type { Definition } from './define-task.js'
 import { errors } from './errors.js'
-import type { ResolvedTaskOptions } from './options.js'
 import { errorSnapshot } from './snapshot.js'
 import type { Store } from './store.js'
 import { BackgroundTask } from './task.js'
@@ -13,12 +12,9 @@ const UNKNOWN_DELAY_MS = 5000
 
 /**
  * Makes the function that runs one attempt of a stored task for an engine: as the Task that `add` returned where this
- * process has it, else as a task of its own in the list that `listFor` gives. `base` has the `retryIf` of tasks whose
- * definition has no retries: a function cannot be stored.
+ * process has it, else as a task of its own in the list that `listFor` gives.
  */
-export function createRunner (
-  store: Store, listFor: (stored: StoredTask) => TaskQueue, base: ResolvedTaskOptions
-): EngineHost['run'] {
+export function createRunner (store: Store, listFor: (stored: StoredTask) => TaskQueue): EngineHost['run'] {
   const { executor } = store
 
   /** A store that others share may hand a task out before the one who added it knows that it is stored. */
@@ -26,15 +22,15 @@ export function createRunner (
     return store.engine.findLocal === undefined ? undefined : executor.history.find(id)
   }
 
-  function toTask (stored: StoredTask, definition: Definition, queue: TaskQueue): BackgroundTask {
+  function toTask (stored: StoredTask, definition: Definition): BackgroundTask {
     const receipt = findReceipt(stored)
     if (receipt !== undefined) return receipt
-    const { retry } = definition.options
-    const retryIf = typeof retry === 'object' ? retry.retryIf : base.retry?.retryIf
+    const queue = listFor(stored)
+    const retryIf = stored.retry?.conditional === true ? store.retryIfOf(definition) : undefined
     const options = {
       when: 'always',
       timeout: stored.timeout,
-      retry: stored.retry && { ...stored.retry, retryIf: stored.retry.conditional === true ? retryIf : undefined },
+      retry: stored.retry && { ...stored.retry, retryIf },
       hasResult: definition.hasResult,
       startsLate: definition.startsLate
     } as const
@@ -45,11 +41,10 @@ export function createRunner (
   }
 
   return async function run (stored, { attempt, signal, progress }) {
-    const list = listFor(stored)
     const definition = store.definition(stored.name)
     if (definition === undefined) {
       const err = new errors.FST_BGT_INVALID_TASK('a stored task must be registered with the process that runs it', stored.name)
-      list.log.error({ err, task: stored.name, taskId: stored.id, attempt }, 'background task failed')
+      listFor(stored).log.error({ err, task: stored.name, taskId: stored.id, attempt }, 'background task failed')
       // Another process, or the next version of this one, may know the name.
       return { state: 'interrupted', delay: UNKNOWN_DELAY_MS }
     }
@@ -57,7 +52,7 @@ export function createRunner (
       // It has ended here: the app closes, or was told that it could not be stored.
       return { state: 'cancelled', error: errorSnapshot(new errors.FST_BGT_CANCELLED(stored.name, { cause: undefined })) }
     }
-    const task = toTask(stored, definition, list)
+    const task = toTask(stored, definition)
     const queue = task.owner as TaskQueue
     const isReceipt = findReceipt(stored) === task
     if (!isReceipt) task.attempt = attempt

@@ -13,14 +13,21 @@ const GRACE_MS = 1000
 export function createDrain (store: Store, closeTimeoutMs: number, log: FastifyBaseLogger): () => Promise<void> {
   const { executor } = store
   let deadline: number | undefined
+  /** Tasks that were not waited for, or in vain. */
+  const left: object[] = []
+
+  function giveUp (task: BackgroundTask): void {
+    left.push(describeTask(task, task.state === 'delayed' ? 'delayed' : 'cancelled'))
+    stopAll(executor, closeTimeoutMs, [task])
+  }
 
   return async function drain () {
     deadline ??= performance.now() + closeTimeoutMs
     executor.stopRetrying()
     await store.pause()
-    const forLater = executor.census.tasks().filter((task) => store.isForLater(task))
-    const left = forLater.map((task) => describeTask(task, task.state === 'delayed' ? 'delayed' : 'cancelled'))
-    stopAll(executor, closeTimeoutMs, forLater)
+    // Those that come meanwhile too.
+    store.onForLater = giveUp
+    executor.census.tasks().filter((task) => store.isForLater(task)).forEach(giveUp)
 
     if (!await executor.census.whenEmpty(Math.max(0, deadline - performance.now()))) {
       const cancelled = executor.census.tasks().filter((task) => task.state === 'waiting')
@@ -30,13 +37,15 @@ export function createDrain (store: Store, closeTimeoutMs: number, log: FastifyB
       if (executor.census.unfinished > 0) await executor.census.whenEmpty(GRACE_MS)
       left.push(...[...cancelled, ...executor.census.tasks()].map((task) => describeTask(task)))
     }
-    if (left.length > 0) log.error({ tasks: left }, 'background tasks left unfinished')
     stopAll(executor, closeTimeoutMs, executor.census.tasks())
+    if (left.length > 0) log.error({ tasks: left.splice(0) }, 'background tasks left unfinished')
   }
 }
 
 function stopAll (executor: Executor, closeTimeoutMs: number, tasks: BackgroundTask[]): void {
   for (const task of tasks) {
+    // The end of one may end another.
+    if (task.finished) continue
     const final = task.state === 'active' ? 'failed' : 'cancelled'
     executor.stop(task, task.owner as TaskQueue, final, closing(task, closeTimeoutMs))
   }

@@ -4,6 +4,7 @@ import { type Definition, definitionOf } from './define-task.js'
 import { describe, errors, messageOf } from './errors.js'
 import type { Executor } from './executor.js'
 import { mergeInto } from './merge.js'
+import type { ResolvedTaskOptions, Retry } from './options.js'
 import { isObject } from './rules.js'
 import { type BackgroundTask, nowMs } from './task.js'
 import type { TaskQueue } from './task-queue.js'
@@ -13,6 +14,8 @@ export interface StoreOptions {
   readonly storeTimeout: number
   /** Whether this process runs stored tasks. */
   readonly worker: boolean
+  /** What tasks run with that say nothing else. */
+  readonly route: ResolvedTaskOptions
 }
 
 /** The registered tasks of an app, and the engine that keeps what is added of them. */
@@ -21,14 +24,20 @@ export class Store {
   readonly engine: Engine
   readonly #deadline: Deadline
   readonly #isWorker: boolean
+  readonly #retryIf: Retry['retryIf']
+  /** Whether the engine was told to run tasks. */
+  isStarted = false
+  /** Told of each stored task that would be waited for in vain. */
+  onForLater: ((task: BackgroundTask) => void) | undefined
   #paused: Promise<void> | undefined
   readonly #definitions = new Map<string, Definition>()
 
-  constructor (executor: Executor, engine: Engine, { storeTimeout, worker }: StoreOptions) {
+  constructor (executor: Executor, engine: Engine, { storeTimeout, worker, route }: StoreOptions) {
     this.executor = executor
     this.engine = engine
     this.#deadline = new Deadline(storeTimeout)
     this.#isWorker = worker
+    this.#retryIf = route.retry?.retryIf
   }
 
   /**
@@ -57,6 +66,12 @@ export class Store {
     return this.#definitions.get(name)
   }
 
+  /** What a worker asks about retries of a task. */
+  retryIfOf ({ options: { retry } }: Definition): Retry['retryIf'] {
+    if (retry === undefined) return this.#retryIf
+    return typeof retry === 'object' ? retry.retryIf : undefined
+  }
+
   /** On an engine that keeps tasks in this process: the unfinished task that has the key. */
   findLocal (name: string, key: string): BackgroundTask | undefined {
     const id = this.engine.findLocal?.(name, key)
@@ -73,7 +88,7 @@ export class Store {
       const ids = await this.#deadline.within(() => this.engine.add(stored))
       tasks.forEach((task, index) => { this.#receive(task, ids[index]!) })
     } catch (cause) {
-      const error = new errors.FST_BGT_ENGINE(messageOf(cause), { cause })
+      const error = new errors.FST_BGT_ENGINE('stored', messageOf(cause), { cause })
       for (const task of tasks) {
         if (task.finished) continue
         if (report) this.executor.fail(task, task.owner as TaskQueue, error)
@@ -91,7 +106,7 @@ export class Store {
     try {
       return await this.#deadline.within(() => question(this.engine))
     } catch (cause) {
-      throw new errors.FST_BGT_ENGINE(messageOf(cause), { cause })
+      throw new errors.FST_BGT_ENGINE('asked for', messageOf(cause), { cause })
     }
   }
 
@@ -100,10 +115,10 @@ export class Store {
     return (this.#paused ??= this.ask(async (engine) => { await engine.pause() }).catch(() => {}))
   }
 
-  /** Whether the task would be waited for in vain: it is for later, or for a worker, which this process is not. */
+  /** Whether the task would be waited for in vain: it is for later, or for a worker, which this process is not, or not yet. */
   isForLater ({ state, extras }: BackgroundTask): boolean {
     if (extras?.run !== undefined) return false
-    return state === 'delayed' || (state === 'waiting' && extras?.isStored === true && !this.#isWorker)
+    return state === 'delayed' || (state === 'waiting' && extras?.isStored === true && !(this.#isWorker && this.isStarted))
   }
 
   /** The delay of a task that this process keeps is over, but there is no room for it yet. */
@@ -126,19 +141,19 @@ export class Store {
       extras.isStored = true
       const isDelayed = extras.stored!.delay !== undefined && extras.dueAt === undefined
       if (isDelayed && task.state === 'waiting') this.executor.census.move(task, 'delayed')
+      if (this.isForLater(task)) this.onForLater?.(task)
       return
     }
     if (this.engine.findLocal !== undefined) {
       const target = this.executor.history.find(id)
       if (target !== undefined) mergeInto(target, task, this.executor)
       // The one that had the key has just ended, which the engine does not know yet.
-      else this.put([task], true).catch(() => {})
+      else setImmediate(() => { this.put([task], true).catch(() => {}) })
       return
     }
     if (extras.isIdUnread === true) extras.isIdUnread = false
     else this.executor.history.forget(task)
     this.executor.census.handOver(task, task.owner as TaskQueue)
     extras.id = id
-    task.setGone(true)
   }
 }

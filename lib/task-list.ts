@@ -7,6 +7,7 @@ import { describe, errors } from './errors.js'
 import type { Executor } from './executor.js'
 import { namedCall } from './named-call.js'
 import { type ResolvedRouteOptions, type ResolvedTaskOptions, taskOptions, waitUntilName } from './options.js'
+import { invalidTask } from './invalid-task.js'
 import { Outbox, assertLocal, assertStorable } from './outbox.js'
 import { UNSET_STATUS } from './response-end.js'
 import { isObject, isPlainObject } from './rules.js'
@@ -34,6 +35,8 @@ export class TaskList extends TaskQueue implements RequestBackgroundTasks {
   request: FastifyRequest | undefined
   /** Until the response is over. */
   reply: FastifyReply | undefined = undefined
+  /** The engine has failed: the error reply does not wait for it again, what is left is stored when it is over. */
+  storesLate = false
   readonly #store: Store
   readonly #options: ResolvedRouteOptions
   /** Registered tasks that the engine does not have yet. */
@@ -74,7 +77,7 @@ export class TaskList extends TaskQueue implements RequestBackgroundTasks {
   clear (): number {
     let dropped = 0
     for (const task of [...this]) {
-      if (task.state === 'waiting' && task.startedAt < 0 && task.cancel('cleared')) dropped++
+      if (task.startedAt < 0 && task.cancel('cleared')) dropped++
     }
     return dropped
   }
@@ -86,6 +89,7 @@ export class TaskList extends TaskQueue implements RequestBackgroundTasks {
 
   /** The response is about to leave: stores what it wants. Undefined when there is nothing to wait for. */
   beforeSend (statusCode: number): Promise<void> | undefined {
+    if (this.storesLate) return undefined
     return this.#outbox?.flush({ outcome: 'sent', statusCode })
   }
 
@@ -107,6 +111,11 @@ export class TaskList extends TaskQueue implements RequestBackgroundTasks {
 
   changed (task: BackgroundTask): void {
     this.#executor.census.changed(task)
+  }
+
+  ended ({ extras }: BackgroundTask): void {
+    if (extras?.run !== undefined) extras.run.end()
+    else if (extras?.isStored === true) this.#store.engine.cancel(extras.id!).catch(() => {})
   }
 
   cancel (task: BackgroundTask, reason: unknown): boolean {
@@ -148,7 +157,7 @@ export class TaskList extends TaskQueue implements RequestBackgroundTasks {
       return this.#add(definition.run, name, [payload], options, call)
     }
     this.#outbox ??= new Outbox(this.#store)
-    assertStorable(call)
+    assertStorable(options, definition, this.#store)
     const { key } = call
     const known = key === undefined ? undefined : this.#outbox.find(name, key) ?? this.#store.findLocal(name, key)
     if (known !== undefined) return known
@@ -185,14 +194,4 @@ export class TaskList extends TaskQueue implements RequestBackgroundTasks {
     this.#executor.census.enter(task, this)
     if (addChannel.hasSubscribers) addChannel.publish({ task, request: this.request })
   }
-}
-
-function invalidTask (first: unknown, second: unknown): Error {
-  const promise = isThenable(first) ? first : second
-  if (isThenable(promise)) {
-    return new errors.FST_BGT_INVALID_TASK(
-      'add takes a function: pass the function itself, not the promise it returns, or use waitUntil', describe(promise))
-  }
-  const received = isPlainObject(first) ? `options followed by ${describe(second)}` : describe(first)
-  return new errors.FST_BGT_INVALID_TASK('add takes a function, options and a function, or a named task', received)
 }

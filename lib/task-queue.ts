@@ -13,6 +13,8 @@ export abstract class TaskQueue implements TaskOwner, Link<TaskQueue> {
   abstract track (task: BackgroundTask, id: string): void
   abstract cancel (task: BackgroundTask, reason: unknown): boolean
   abstract changed (task: BackgroundTask): void
+  /** A task has ended: tells the engine that keeps it. */
+  abstract ended (task: BackgroundTask): void
 
   /** Tasks not yet finished. */
   size = 0

@@ -5,7 +5,7 @@ import type { Executor } from './executor.js'
 import type { BackgroundTask } from './task.js'
 import type { TaskQueue } from './task-queue.js'
 
-export { type ConformanceCase, engineConformance } from './conformance.js'
+export { type ConformanceCase, type ConformanceOptions, engineConformance } from './conformance.js'
 
 /** A task that was added while tasks were captured. */
 export interface CapturedTask {

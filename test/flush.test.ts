@@ -163,3 +163,29 @@ t.test("flush in an earlier plugin's onRequest hook, where there is no reply yet
   t.same(payloadsOf(engine), [['always', 'success']])
   t.match(app.backgroundTasks.stats(), { completed: 2, skipped: 1 })
 })
+
+t.test('the reply waits for every flush that is under way, whichever ends first', async (t) => {
+  const held = [createLatch(), createLatch()]
+  const engine = createEngine((inner) => ({
+    async add (tasks) {
+      await held[engine.batches.length - 1]?.promise
+      return await inner.add(tasks)
+    }
+  }))
+  const app = await createApp(t, { engine, tasks: [note] })
+  app.get('/', async ({ backgroundTasks }) => {
+    for (const payload of [1, 2]) {
+      backgroundTasks.add(note, payload)
+      backgroundTasks.flush().catch(() => {})
+    }
+    return 'ok'
+  })
+  let isOver = false
+  const response = app.inject('/').then(() => { isOver = true })
+  while (engine.batches.length < 2) await nextTurn()
+  held[1]?.resolve()
+  for (let turn = 0; turn < 5; turn++) await nextTurn()
+  t.equal(isOver, false)
+  held[0]?.resolve()
+  await response
+})

@@ -346,6 +346,17 @@ t.test('retryIf in the call of a registered task is refused, for it could not be
   const app = await createApp(t, { tasks: [work] })
   t.throws(() => app.backgroundTasks.add(work, {}, { retry: { retries: 1, retryIf: () => true } }), {
     code: 'FST_BGT_INVALID_OPTIONS',
-    message: 'option "retry.retryIf" of a registered task must be given to defineTask, received a function'
+    message: 'option "retry.retryIf" of a registered task must be given to defineTask or to the plugin, received a function'
   })
+})
+
+t.test("retryIf of a route's config is refused for a registered task, for no worker could know it", async (t) => {
+  const work = named('work')
+  const app = await createApp(t, { tasks: [work] })
+  const retry = { retries: 1, retryIf: () => true }
+  app.get('/', { config: { backgroundTasks: { retry } } }, async (request) => {
+    request.backgroundTasks.add(() => {})
+    request.backgroundTasks.add(work, {})
+  })
+  t.match((await app.inject('/')).json(), { statusCode: 500, code: 'FST_BGT_INVALID_OPTIONS', message: /retryIf/ })
 })

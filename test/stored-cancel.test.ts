@@ -142,3 +142,16 @@ t.test('a stored task of an app that is not ready yet is cancelled', async (t) =
   await app.backgroundTasks.idle()
   await agree(t, engine, task, { state: 'cancelled' })
 })
+
+t.test('clear drops tasks with a delayed start, and leaves those that wait for a retry', async (t) => {
+  const { app, work } = await createStoredApp(t, () => { throw new Error('no luck') }, { retry: { retries: 1, delay: 60_000, jitter: false } })
+  app.get('/', async ({ backgroundTasks }) => {
+    const retrying = backgroundTasks.add(work, 1)
+    const later = backgroundTasks.add(work, 2, { delay: 60_000 })
+    await backgroundTasks.flush()
+    await turnUntil(() => retrying.state === 'delayed')
+    t.equal(backgroundTasks.clear(), 1)
+    t.same([retrying.state, later.state], ['delayed', 'cancelled'])
+  })
+  t.equal((await app.inject('/')).statusCode, 200)
+})

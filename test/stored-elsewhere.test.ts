@@ -410,3 +410,21 @@ for (const retry of [0, 3]) {
     t.equal(worker.log.taskLines().length, 1)
   })
 }
+
+t.test('a function that cancels its task after the attempt has been given up disturbs no count', async (t) => {
+  const late = createLatch()
+  const work = named(async (payload, task) => {
+    if (task.attempt > 1) return
+    await late.promise
+    t.equal(task.cancel(), false)
+  }, { timeout: 5, retry: { retries: 1, delay: 20, jitter: false } })
+  const { worker, web } = await createTwo(t, work)
+  await web.app.inject({ method: 'POST', url: '/', payload: { payload: 1 } })
+  const { backgroundTasks } = worker.app
+  while (backgroundTasks.stats().retries < 1) await nextTurn()
+  late.resolve()
+  while (backgroundTasks.stats().completed < 1) await nextTurn()
+  await nextTurn()
+  t.match(backgroundTasks.stats(), { waiting: 0, active: 0, delayed: 0, completed: 1, cancelled: 0, failed: 0 })
+  await backgroundTasks.idle({ timeout: 5000 })
+})

@@ -78,3 +78,20 @@ t.test('when nothing can be stored the client gets 503 FST_BGT_ENGINE, also inst
     })
   }
 })
+
+t.test('the 503 of an engine that does not answer does not wait for it once more, whatever is left to store', async (t) => {
+  const engine = createEngine(() => ({ add: () => new Promise(() => {}) }))
+  const app = await createApp(t, { engine, tasks: [note], storeTimeout: 50 })
+  const tasks: Task[] = []
+  app.get('/', async (request) => {
+    for (const when of ['always', 'error'] as const) tasks.push(request.backgroundTasks.add(note, {}, { when }))
+  })
+  // Behind the plugin's own, so that only the error reply gets here.
+  let asked: number | undefined
+  app.addHook('onSend', async () => { asked = engine.batches.length })
+  const response = await app.inject('/')
+  t.equal(response.statusCode, 503)
+  t.equal(asked, 1)
+  await app.backgroundTasks.idle()
+  t.match(tasks, [{ state: 'failed', error: { code: 'FST_BGT_ENGINE' } }, { state: 'failed', error: { code: 'FST_BGT_ENGINE' } }])
+})
