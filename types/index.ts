@@ -97,7 +97,10 @@ export interface AppBackgroundTasks extends TaskAdder {
    */
   idle (options?: IdleOptions): Promise<void>
   stats (): TaskStats
-  /** The snapshot of an unfinished task, or of one of the last `history` finished ones whose id was read. */
+  /**
+   * The snapshot of an unfinished task, or of one of the last `history` finished ones whose id was read.
+   * @throws FST_BGT_ENGINE when the engine does not answer
+   */
   get (id: string): Promise<TaskSnapshot | undefined>
   /**
    * Registers named tasks: from now on their adds go to the engine, and a worker runs them. Call it before the app is ready.
@@ -105,7 +108,10 @@ export interface AppBackgroundTasks extends TaskAdder {
    * @throws FST_BGT_INVALID_TASK when one was not made by `defineTask`
    */
   register (...tasks: NamedTask[]): void
-  /** Cancels by id; resolves to whether it had an effect. */
+  /**
+   * Cancels by id; resolves to whether it had an effect.
+   * @throws FST_BGT_ENGINE when the engine does not answer
+   */
   cancel (id: string, reason?: unknown): Promise<boolean>
 }
 
