@@ -132,6 +132,34 @@ function engineTests (t: Test, store: Store): void {
     t.ok(finishedAt! >= stored.createdAt)
     t.equal(await engine.cancel(stored.id), false)
   })
+
+  t.test('a task that is cancelled while it runs frees its key at once', async (t) => {
+    const { engine, bench } = open(t, store)
+    const active = latch()
+    const goOn = latch()
+    await bench.start(async () => {
+      active.open()
+      await goOn.promise
+      return completed
+    }, { concurrency: 1 })
+    const stored = task({ key: 'k' })
+    const again = task({ key: 'k' })
+    await engine.add([stored])
+    await active.promise
+    t.equal(await engine.cancel(stored.id), true)
+    t.same(await engine.add([again]), [again.id])
+    goOn.open()
+    t.equal((await bench.end(again.id)).state, 'completed')
+  })
+
+  t.test('a cancellation that cannot free the key rejects', async (t) => {
+    const { engine } = open(t, store)
+    const stored = task({ key: 'k' })
+    await engine.add([stored])
+    const problem = new Error('no store')
+    engine.queue.getBackend().removeDeduplicationKey = () => Promise.reject(problem)
+    await t.rejects(engine.cancel(stored.id), problem)
+  })
 }
 
 t.test('on Redis', { skip: withoutRedis }, async (t) => {

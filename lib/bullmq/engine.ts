@@ -84,9 +84,11 @@ export class BullmqEngine implements Engine {
     if (job === undefined || isFinal(toSnapshot(job, state).state)) return false
     // The mark is for a worker that takes the job later, the event for the one that has it now.
     await job.updateData({ ...job.data, cancelled: { reason, at: Date.now() } })
+    // A worker may take long to come, and a task that is added meanwhile would be merged into one that never runs.
+    if (job.data.key !== undefined) await job.removeDeduplicationKey()
     const event = { event: 'cancel', jobId: id, reason: JSON.stringify(reason ?? null) }
     await this.queue.getBackend().publishEvent(event, 10_000)
-    // So that its key is free soon.
+    // So that a worker takes it, and ends it, soon.
     if (state === 'delayed') await job.promote().catch(() => {})
     return true
   }
