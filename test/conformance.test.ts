@@ -27,6 +27,10 @@ const retrying = 'a delayed outcome is run again, with the next attempt number, 
 /** What an engine does wrong, and the case that must find it. */
 const mistakes: Array<[mistake: string, change: Change, found: string]> = [
   ['forgets the result', withOutcome(({ state, ...rest }) => state === 'completed' ? { state } : { state, ...rest } as RunOutcome), running],
+  ['forgets a result of null', withOutcome((outcome) => outcome.state === 'completed' && outcome.result === null ? { state: 'completed' } : outcome),
+    'a result of null is a result, and none is none'],
+  ['makes a result of none', withOutcome((outcome) => outcome.state === 'completed' ? { result: null, ...outcome } : outcome),
+    'a result of null is a result, and none is none'],
   ['changes the payload', withAdd((task) => ({ ...task, payload: JSON.stringify(task.payload) })), running],
   ['forgets who added the task', withAdd(({ reqId, ...task }) => task), running],
   ['runs a task twice', withRun((run) => async (task, control) => {
