@@ -9,6 +9,26 @@ type Store = Pick<BullmqEngineOptions, 'connection' | 'postgres'>
 
 let queues = 0
 
+const circular: { self?: unknown } = {}
+circular.self = circular
+const unreadable = Proxy.revocable({}, {})
+unreadable.revoke()
+
+/** Reasons of cancellations, and what a worker gets. */
+const reasons: Array<[given: unknown, arrives: unknown]> = [
+  ['enough', 'enough'],
+  ['', ''],
+  [null, null],
+  [{ by: 'ann', n: [1, { deep: true }] }, { by: 'ann', n: [1, { deep: true }] }],
+  [new TypeError('why'), { name: 'TypeError', message: 'why' }],
+  [Object.assign(new Error('late'), { code: 'E_LATE', more: 1 }), { name: 'Error', code: 'E_LATE', message: 'late' }],
+  [circular, 'an object of type Object'],
+  [10n, '10'],
+  [NaN, 'NaN'],
+  [() => {}, 'function (anonymous)'],
+  [unreadable.proxy, 'an object']
+]
+
 function open (t: Test, store: Store, queue = `engine-${queues++}`): { engine: BullmqEngine, bench: Bench } {
   const engine = bullmqEngine({ ...store, queue })
   const bench = new Bench(engine)
@@ -131,6 +151,78 @@ function engineTests (t: Test, store: Store): void {
     t.equal(state, 'cancelled')
     t.ok(finishedAt! >= stored.createdAt)
     t.equal(await engine.cancel(stored.id), false)
+  })
+
+  t.test('a task that is cancelled while it runs frees its key at once', async (t) => {
+    const { engine, bench } = open(t, store)
+    const active = latch()
+    const goOn = latch()
+    await bench.start(async () => {
+      active.open()
+      await goOn.promise
+      return completed
+    }, { concurrency: 1 })
+    const stored = task({ key: 'k' })
+    const again = task({ key: 'k' })
+    await engine.add([stored])
+    await active.promise
+    t.equal(await engine.cancel(stored.id), true)
+    t.same(await engine.add([again]), [again.id])
+    goOn.open()
+    t.equal((await bench.end(again.id)).state, 'completed')
+  })
+
+  t.test('the reason of a cancellation travels as JSON, an error as its name, code and message', async (t) => {
+    const { engine, bench } = open(t, store)
+    const seen = reasons.map(() => latch<unknown>())
+    let runs = 0
+    await bench.start(async (_, { signal }) => {
+      const run = runs++
+      if (!signal.aborted) await new Promise((resolve) => { signal.addEventListener('abort', resolve, { once: true }) })
+      seen[run]!.open(signal.reason)
+      return { state: 'cancelled', error: { name: 'Error', message: 'cancelled' } }
+    })
+    for (const [index, [given, arrives]] of reasons.entries()) {
+      const stored = task()
+      await engine.add([stored])
+      await bench.until(stored.id, ({ state }) => state === 'active')
+      t.equal(await engine.cancel(stored.id, given), true)
+      t.strictSame(await seen[index]!.promise, arrives)
+    }
+  })
+
+  t.test('the reason of a cancellation is stored for a worker that comes later', async (t) => {
+    const { engine } = open(t, store)
+    for (const [given, arrives] of reasons) {
+      const stored = task()
+      await engine.add([stored])
+      t.equal(await engine.cancel(stored.id, given), true)
+      t.strictSame((await engine.queue.getJob(stored.id))?.data.cancelled?.reason, arrives)
+    }
+  })
+
+  t.test('a cancellation without a reason has that of any signal', async (t) => {
+    const { engine, bench } = open(t, store)
+    const reason = latch<unknown>()
+    await bench.start(async (_, { signal }) => {
+      if (!signal.aborted) await new Promise((resolve) => { signal.addEventListener('abort', resolve, { once: true }) })
+      reason.open(signal.reason)
+      return { state: 'cancelled', error: { name: 'Error', message: 'cancelled' } }
+    })
+    const stored = task()
+    await engine.add([stored])
+    await bench.until(stored.id, ({ state }) => state === 'active')
+    t.equal(await engine.cancel(stored.id), true)
+    t.match(await reason.promise, { name: 'AbortError' })
+  })
+
+  t.test('a cancellation that cannot free the key rejects', async (t) => {
+    const { engine } = open(t, store)
+    const stored = task({ key: 'k' })
+    await engine.add([stored])
+    const problem = new Error('no store')
+    engine.queue.getBackend().removeDeduplicationKey = () => Promise.reject(problem)
+    await t.rejects(engine.cancel(stored.id), problem)
   })
 }
 

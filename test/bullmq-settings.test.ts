@@ -123,6 +123,18 @@ t.test('a queue that others use too', { skip: withoutRedis }, async (t) => {
     t.match(await bench.engine.get(stored.id), { state: 'failed', error: { name: 'Error', message: 'not mine' } })
   })
 
+  t.test('a result that another program has returned is shown as it is', async (t) => {
+    const bench = await createBench(t, { connection, queue: 'foreign-results' })
+    const results = [{ value: 1, unit: 'm' }, ['value'], 'text', 0, false]
+    const worker = new Worker('foreign-results', async ({ data }) => results[data.payload.index], { connection })
+    for (const [index, result] of results.entries()) {
+      const stored = task({ payload: { index } })
+      await bench.engine.add([stored])
+      t.strictSame((await bench.end(stored.id)).result, result)
+    }
+    await worker.close()
+  })
+
   t.test('a batch is refused with the reason of Redis when a key of the queue holds something else', async (t) => {
     const bench = await createBench(t, { connection, queue: 'broken' })
     await bench.engine.add([task()])

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import type { Engine, EngineHost, RunOutcome, StoredTask } from '../index.js'
 import { engineConformance } from '../lib/testing.js'
@@ -26,6 +27,10 @@ const retrying = 'a delayed outcome is run again, with the next attempt number, 
 /** What an engine does wrong, and the case that must find it. */
 const mistakes: Array<[mistake: string, change: Change, found: string]> = [
   ['forgets the result', withOutcome(({ state, ...rest }) => state === 'completed' ? { state } : { state, ...rest } as RunOutcome), running],
+  ['forgets a result of null', withOutcome((outcome) => outcome.state === 'completed' && outcome.result === null ? { state: 'completed' } : outcome),
+    'a result of null is a result, and none is none'],
+  ['makes a result of none', withOutcome((outcome) => outcome.state === 'completed' ? { result: null, ...outcome } : outcome),
+    'a result of null is a result, and none is none'],
   ['changes the payload', withAdd((task) => ({ ...task, payload: JSON.stringify(task.payload) })), running],
   ['forgets who added the task', withAdd(({ reqId, ...task }) => task), running],
   ['runs a task twice', withRun((run) => async (task, control) => {
@@ -66,6 +71,20 @@ const mistakes: Array<[mistake: string, change: Change, found: string]> = [
       return false
     }
   }), 'a cancelled task that waits never runs'],
+  ['keeps the key of a cancelled task', (inner) => {
+    const stored = new Map<string, StoredTask>()
+    return {
+      add (tasks) {
+        for (const task of tasks) stored.set(task.id, task)
+        return inner.add(tasks)
+      },
+      async cancel (id, reason) {
+        const isCancelled = await inner.cancel(id, reason)
+        await inner.add([{ ...stored.get(id)!, id: randomUUID(), delay: 60_000 }])
+        return isCancelled
+      }
+    }
+  }, 'a task cancelled before it runs frees its key at once'],
   ['forgets why it cancels', (inner) => ({ cancel: (id) => inner.cancel(id) }), 'cancelling an active task aborts its signal with the reason'],
   ['cancels what has ended', (inner) => ({ cancel: async (id) => (await inner.cancel(id)) || (await inner.get(id)) !== undefined }),
     'a task that has ended cannot be cancelled']

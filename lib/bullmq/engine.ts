@@ -6,6 +6,7 @@ import { Clients } from './clients.js'
 import { type JobData, type TaskJob, hasEnded, idOf, isEnd, isId, toJob, toSnapshot } from './jobs.js'
 import type { BullmqModule } from './module.js'
 import { type BullmqEngineOptions, checkEngineOptions } from './options.js'
+import { toPlainReason } from './reason.js'
 import { Runner, backoffOf } from './runner.js'
 import { Trouble } from './trouble.js'
 
@@ -82,11 +83,14 @@ export class BullmqEngine implements Engine {
   async cancel (id: string, reason?: unknown): Promise<boolean> {
     const [job, state] = await this.#find(id)
     if (job === undefined || isFinal(toSnapshot(job, state).state)) return false
+    const plain = toPlainReason(reason)
     // The mark is for a worker that takes the job later, the event for the one that has it now.
-    await job.updateData({ ...job.data, cancelled: { reason, at: Date.now() } })
-    const event = { event: 'cancel', jobId: id, reason: JSON.stringify(reason ?? null) }
+    await job.updateData({ ...job.data, cancelled: { reason: plain, at: Date.now() } })
+    // A worker may take long to come, and a task that is added meanwhile would be merged into one that never runs.
+    if (job.data.key !== undefined) await job.removeDeduplicationKey()
+    const event = { event: 'cancel', jobId: id, ...(plain !== undefined && { reason: JSON.stringify(plain) }) }
     await this.queue.getBackend().publishEvent(event, 10_000)
-    // So that its key is free soon.
+    // So that a worker takes it, and ends it, soon.
     if (state === 'delayed') await job.promote().catch(() => {})
     return true
   }
@@ -138,8 +142,8 @@ export class BullmqEngine implements Engine {
     if (this.#events !== undefined) return this.#events
     const events = this.#clients.events()
     for (const change of CHANGES) events.on(change, ({ jobId }: { jobId: string }) => { this.#watchers.notify(jobId) })
-    const onCancel = ({ jobId, reason }: { jobId: string, reason: string }): void => {
-      this.#runner?.cancel(jobId, JSON.parse(reason) ?? undefined)
+    const onCancel = ({ jobId, reason }: { jobId: string, reason?: string }): void => {
+      this.#runner?.cancel(jobId, reason === undefined ? undefined : JSON.parse(reason))
       this.#watchers.notify(jobId)
     }
     events.on('cancel' as 'removed', onCancel as () => void)

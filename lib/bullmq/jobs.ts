@@ -83,7 +83,7 @@ export function hasEnded ({ finishedOn }: TaskJob): boolean {
 
 /** `jobState` must have been read before the job: a job may end in between, and must not lack its result then. */
 export function toSnapshot (job: TaskJob, jobState: JobState | 'unknown'): TaskSnapshot {
-  const { data, attemptsMade, processedOn, finishedOn, progress, returnvalue } = job
+  const { data, attemptsMade, processedOn, finishedOn, progress } = job
   const isCancelled = data.cancelled !== undefined && jobState !== 'completed'
   const state = isCancelled ? 'cancelled' : STATES[jobState] ?? 'waiting'
   const error = errorOf(job, state)
@@ -94,12 +94,12 @@ export function toSnapshot (job: TaskJob, jobState: JobState | 'unknown'): TaskS
     name: job.name,
     state,
     attempt: state === 'active' ? attemptsMade + 1 : Math.max(1, attemptsMade),
-    ...(isReported(progress) && { progress: progress.value }),
+    ...(isWrapped(progress) && { progress: progress.value }),
     createdAt: createdAtOf(job),
     ...(processedOn !== undefined && { startedAt: new Date(processedOn).toISOString() }),
     ...(finishedAt !== undefined && { finishedAt: new Date(finishedAt).toISOString() }),
     ...(error !== undefined && { error }),
-    ...(state === 'completed' && returnvalue !== null && returnvalue !== undefined && { result: returnvalue })
+    ...(state === 'completed' && resultOf(job))
   }
 }
 
@@ -109,7 +109,18 @@ function errorOf ({ data, name, failedReason }: TaskJob, state: TaskSnapshot['st
   return undefined
 }
 
-/** BullMQ's progress is 0 until somebody reports some. */
-function isReported (progress: unknown): progress is { value: unknown } {
-  return typeof progress === 'object' && progress !== null && 'value' in progress
+/** What a job returns: BullMQ makes null of no result, so that a result of null must look otherwise. */
+export function toReturnvalue (result: unknown): { value: unknown } | undefined {
+  return result === undefined ? undefined : { value: result }
+}
+
+/** What another program has returned is no wrapped result, and shown as it is; it may look like one by chance. */
+function resultOf ({ returnvalue }: TaskJob): { result?: unknown } {
+  if (returnvalue === null || returnvalue === undefined) return {}
+  return { result: isWrapped(returnvalue) && Object.keys(returnvalue).length === 1 ? returnvalue.value : returnvalue }
+}
+
+/** Progress and results are wrapped: BullMQ's own words for none are 0 and null. */
+function isWrapped (stored: unknown): stored is { value: unknown } {
+  return typeof stored === 'object' && stored !== null && 'value' in stored
 }

@@ -1,6 +1,6 @@
 import type * as Bullmq from 'bullmq'
 import type { EngineHost, RunOutcome, TaskErrorSnapshot } from '../../types/index.js'
-import { type JobData, type TaskJob, idOf, toStored } from './jobs.js'
+import { type JobData, type TaskJob, idOf, toReturnvalue, toStored } from './jobs.js'
 import type { BullmqModule } from './module.js'
 
 /** A failed attempt that BullMQ shall have run again. */
@@ -69,7 +69,7 @@ export class Runner {
     const { UnrecoverableError } = this.#bullmq
     switch (outcome.state) {
       case 'completed':
-        return outcome.result
+        return toReturnvalue(outcome.result)
       case 'delayed':
         throw new RetryError(outcome.error, outcome.delay)
       case 'interrupted':

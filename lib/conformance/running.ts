@@ -27,6 +27,15 @@ export const running: Record<string, Check> = {
     assert.deepEqual(seen, [stored])
   },
 
+  'a result of null is a result, and none is none': async (bench) => {
+    const withResult = task()
+    const without = task()
+    await bench.start(({ id }) => id === withResult.id ? { state: 'completed', result: null } : completed)
+    await bench.engine.add([withResult, without])
+    assert.equal((await bench.end(withResult.id)).result, null)
+    assert.ok(!('result' in await bench.end(without.id)))
+  },
+
   'a batch is stored whole, and each of its tasks runs': async (bench) => {
     await bench.start()
     const batch = Array.from({ length: 20 }, () => task())

@@ -85,6 +85,30 @@ export const scheduling: Record<string, Check> = {
     assert.deepEqual(bench.runs, [])
   },
 
+  'a task cancelled before it runs frees its key at once': async (bench) => {
+    const gate = latch()
+    const blocker = task()
+    const again = [task({ key: 'waiting' }), task({ key: 'delayed' })]
+    const merged: string[] = []
+    await bench.start(async ({ id, key }) => {
+      if (id === blocker.id) await gate.promise
+      else merged.push(...await bench.engine.add([task({ key: key! })]))
+      return completed
+    }, { concurrency: 1 })
+    await bench.engine.add([blocker])
+    await bench.until(blocker.id, ({ state }) => state === 'active')
+    const cancelled = [task({ key: 'waiting' }), task({ key: 'delayed', delay: 60_000 })]
+    await bench.engine.add(cancelled)
+    for (const { id } of cancelled) assert.equal(await bench.engine.cancel(id), true)
+    const ids = again.map(({ id }) => id)
+    assert.deepEqual(await bench.engine.add(again), ids)
+    gate.open()
+    for (const { id } of again) assert.equal((await bench.end(id)).state, 'completed')
+    assert.deepEqual(bench.runs.map(({ id }) => id), [blocker.id, ...ids])
+    // That the cancelled tasks are gone has not freed the keys once more.
+    assert.deepEqual(merged, ids)
+  },
+
   'cancelling an active task aborts its signal with the reason': async (bench) => {
     const active = latch()
     const aborted = latch<unknown>()
