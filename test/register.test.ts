@@ -341,14 +341,16 @@ for (const owner of ['definition', 'plugin'] as const) {
   }
 }
 
-t.test('retryIf in the call of a registered task is refused, for it could not be stored', async (t) => {
-  const work = named('work')
-  const app = await createApp(t, { tasks: [work] })
-  t.throws(() => app.backgroundTasks.add(work, {}, { retry: { retries: 1, retryIf: () => true } }), {
-    code: 'FST_BGT_INVALID_OPTIONS',
-    message: 'option "retry.retryIf" of a registered task must be given to defineTask or to the plugin, received a function'
+for (const retry of [undefined, 3, { retries: 3 }, { retries: 3, retryIf: () => false }]) {
+  t.test(`retryIf in the call of a registered task is refused, for it could not be stored, whatever it is defined with: ${JSON.stringify(retry)}`, async (t) => {
+    const work = defineTask({ name: 'work', payload: {}, ...(retry !== undefined && { retry }), handler () {} })
+    const app = await createApp(t, { tasks: [work] })
+    t.throws(() => app.backgroundTasks.add(work, {}, { retry: { retries: 1, retryIf: () => true } }), {
+      code: 'FST_BGT_INVALID_OPTIONS',
+      message: 'option "retry.retryIf" of a registered task must be given to defineTask or to the plugin, received a function'
+    })
   })
-})
+}
 
 t.test("retryIf of a route's config is refused for a registered task, for no worker could know it", async (t) => {
   const work = named('work')
