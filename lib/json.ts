@@ -28,8 +28,7 @@ function copyPlain (value: unknown, depth: number): unknown {
   if (typeof value === 'number') return Number.isFinite(value) ? value + 0 : UNKNOWN
   if (typeof value !== 'object' || depth === MAX_PLAIN_DEPTH || (value as { toJSON?: unknown }).toJSON !== undefined) return UNKNOWN
   if (Array.isArray(value)) return copyArray(value, depth)
-  const prototype = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null ? copyObject(value as Record<string, unknown>, depth) : UNKNOWN
+  return Object.getPrototypeOf(value) === Object.prototype ? copyObject(value as Record<string, unknown>, depth) : UNKNOWN
 }
 
 function copyArray (value: unknown[], depth: number): unknown {
@@ -48,8 +47,8 @@ function copyObject (value: Record<string, unknown>, depth: number): unknown {
     const property = value[key]
     if (property === undefined) continue
     const item = copyPlain(property, depth + 1)
-    // To set __proto__ would change what the copy inherits.
-    if (item === UNKNOWN || key === '__proto__') return UNKNOWN
+    // To set __proto__ would change what the copy inherits; to set what a frozen prototype has throws.
+    if (item === UNKNOWN || key in Object.prototype) return UNKNOWN
     copy[key] = item
   }
   return copy

@@ -74,7 +74,7 @@ export function createRunner (store: Store, listFor: (stored: StoredTask) => Tas
         }
       })
     })
-    signal.addEventListener('abort', () => { task.cancel(signal.reason) }, { once: true })
+    signal.addEventListener('abort', () => { task.cancel(reasonOf(signal)) }, { once: true })
     queue.pushDue(task)
     executor.wake(queue)
     if (task.state === 'delayed') {
@@ -84,6 +84,11 @@ export function createRunner (store: Store, listFor: (stored: StoredTask) => Tas
     }
     return outcome
   }
+}
+
+/** The reason that was given: without one an AbortController makes one up. */
+function reasonOf ({ reason }: AbortSignal): unknown {
+  return reason instanceof DOMException && reason.name === 'AbortError' ? undefined : reason
 }
 
 function toOutcome (task: BackgroundTask, delay: number | undefined): RunOutcome {

@@ -121,6 +121,11 @@ export class Store {
     return state === 'delayed' || (state === 'waiting' && extras?.isStored === true && !(this.#isWorker && this.isStarted))
   }
 
+  /** Has the engine forget a task that has ended here. */
+  drop ({ extras }: BackgroundTask, reason: unknown): void {
+    if (extras?.isStored === true) this.engine.cancel(extras.id!, reason).catch(() => {})
+  }
+
   /** The delay of a task that this process keeps is over, but there is no room for it yet. */
   due (id: string): void {
     const task = this.executor.history.find(id)

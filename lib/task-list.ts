@@ -113,16 +113,19 @@ export class TaskList extends TaskQueue implements RequestBackgroundTasks {
     this.#executor.census.changed(task)
   }
 
-  ended ({ extras }: BackgroundTask): void {
+  ended (task: BackgroundTask): void {
+    const { extras, state, outcome } = task
     if (extras?.run !== undefined) extras.run.end()
-    else if (extras?.isStored === true) this.#store.engine.cancel(extras.id!).catch(() => {})
+    else if (extras?.isStored === true) this.#store.drop(task, state === 'cancelled' ? (outcome as Error).cause : outcome)
+    else this.#outbox?.remove(task)
   }
 
   cancel (task: BackgroundTask, reason: unknown): boolean {
     if (task.extras?.isGone === true) return task.extras.cancelGone?.(reason) ?? false
-    this.#outbox?.remove(task)
+    const isRunByEngine = task.extras?.run !== undefined
     this.#executor.cancel(task, this, reason)
-    if (task.extras?.isStored === true) this.#store.engine.cancel(task.id, reason).catch(() => {})
+    // So that its key is free at once.
+    if (isRunByEngine) this.#store.drop(task, reason)
     return true
   }
 

@@ -83,3 +83,10 @@ for (const [title, value, message] of [
     t.throws(() => copyJson(value, 'payload'), { code: 'FST_BGT_INVALID_PAYLOAD', message })
   })
 }
+
+t.test('a key that objects inherit, and that cannot be assigned to, is copied', async (t) => {
+  // As all of them where Object.prototype is frozen.
+  Object.defineProperty(Object.prototype, 'fixed', { value: 1, writable: false, configurable: true }) // eslint-disable-line no-extend-native
+  t.teardown(() => { delete (Object.prototype as { fixed?: unknown }).fixed })
+  t.equal(JSON.stringify(copyJson({ a: { fixed: 'own' } }, 'payload')), '{"a":{"fixed":"own"}}')
+})

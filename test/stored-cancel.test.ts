@@ -1,3 +1,4 @@
+import { tracingChannel } from 'node:diagnostics_channel'
 import t from 'tap'
 import type { Task } from '../index.js'
 import { createApp } from './support/app.js'
@@ -154,4 +155,34 @@ t.test('clear drops tasks with a delayed start, and leaves those that wait for a
     t.same([retrying.state, later.state], ['delayed', 'cancelled'])
   })
   t.equal((await app.inject('/')).statusCode, 200)
+})
+
+t.test('a task that is cancelled as its attempt fails stays cancelled, for the engine too', async (t) => {
+  const channel = tracingChannel('fastify-background-tasks.run')
+  const onError = (message: unknown): void => { (message as { task: Task }).task.cancel('enough') }
+  channel.error.subscribe(onError)
+  t.teardown(() => { channel.error.unsubscribe(onError) })
+  const { app, engine, work } = await createStoredApp(t, () => { throw new Error('no luck') }, { retry: { retries: 1, delay: 60_000, jitter: false } })
+  await app.ready()
+  const task = app.backgroundTasks.add(work, 1)
+  await turnUntil(() => task.state === 'cancelled')
+  await nextTurn()
+  t.equal((await engine.get(task.id))?.state, 'cancelled')
+  t.equal(await engine.cancel(task.id), false)
+})
+
+t.test('the engine is told of a cancellation once, with its reason', async (t) => {
+  const calls: unknown[] = []
+  const engine = createEngine((inner) => ({
+    async cancel (id, reason) {
+      calls.push([id, reason])
+      return await inner.cancel(id, reason)
+    }
+  }))
+  const { app, work } = await createStoredApp(t, () => new Promise(() => {}), {}, { engine })
+  await app.ready()
+  const tasks = [app.backgroundTasks.add(work, 1, { delay: 60_000 }), app.backgroundTasks.add(work, 2)]
+  await turnUntil(() => tasks[0]?.state === 'delayed' && tasks[1]?.state === 'active')
+  for (const task of tasks) task.cancel('enough')
+  t.same(calls, tasks.map(({ id }) => [id, 'enough']))
 })

@@ -108,3 +108,44 @@ t.test('a task that is cancelled by the end of another ends once, and close wait
   t.equal(closedBefore, false)
   t.match(app.backgroundTasks.stats(), { waiting: 0, delayed: 0, active: 0, cancelled: 2, completed: 1 })
 })
+
+t.test('a task that close has cancelled before its reply is not skipped too, nor stored', async (t) => {
+  const [arrived, goOn, closing] = [createLatch(), createLatch(), createLatch()]
+  const { app, engine, work } = await createStoredApp(t, () => { t.fail('it ran') }, {}, { closeTimeout: 0 })
+  app.addHook('onClose', async () => {
+    closing.resolve()
+    await goOn.promise
+  })
+  app.get('/', async ({ backgroundTasks }, reply) => {
+    for (const when of ['always', 'success', 'error'] as const) backgroundTasks.add(work, when, { when, key: when })
+    arrived.resolve()
+    await closing.promise
+    goOn.resolve()
+    return await reply.code(500).send('no')
+  })
+  await app.ready()
+  const response = app.inject('/')
+  await arrived.promise
+  await Promise.all([app.close(), response])
+  t.match(app.backgroundTasks.stats(), { waiting: 0, active: 0, delayed: 0, cancelled: 3, skipped: 0 })
+  t.same(engine.batches, [])
+  await app.backgroundTasks.idle({ timeout: 1000 })
+})
+
+t.test('the key of a task that the deadline cut off is free', async (t) => {
+  const ran: unknown[] = []
+  const { app, work } = await createStoredApp(t, async (payload, { signal }) => {
+    ran.push(payload)
+    await new Promise((resolve) => { signal.addEventListener('abort', resolve) })
+  }, {}, { closeTimeout: 10 })
+  app.addHook('onClose', async () => {
+    app.backgroundTasks.add(work, 2, { key: 'a' })
+    await nextTurn()
+    await nextTurn()
+  })
+  await app.ready()
+  const task = app.backgroundTasks.add(work, 1, { key: 'a' })
+  await turnUntil(() => task.state === 'active')
+  await app.close()
+  t.same(ran, [1, 2])
+})

@@ -428,3 +428,15 @@ t.test('a function that cancels its task after the attempt has been given up dis
   t.match(backgroundTasks.stats(), { waiting: 0, active: 0, delayed: 0, completed: 1, cancelled: 0, failed: 0 })
   await backgroundTasks.idle({ timeout: 5000 })
 })
+
+t.test('a cancellation without a reason, from another process, has none', async (t) => {
+  const work = named(() => new Promise(() => {}))
+  const { web, worker } = await createTwo(t, work)
+  const { id } = (await web.app.inject({ method: 'POST', url: '/', payload: { payload: 1 } })).json()
+  while ((await web.app.backgroundTasks.get(id))?.state !== 'active') await nextTurn()
+  t.equal(await web.app.backgroundTasks.cancel(id), true)
+  while (worker.app.backgroundTasks.stats().cancelled === 0) await nextTurn()
+  const [line] = worker.log.taskLines().filter(({ msg }) => msg === 'background task cancelled')
+  t.equal(line?.taskId, id)
+  t.equal('reason' in line!, false)
+})

@@ -9,6 +9,8 @@ interface Entry {
   timer?: NodeJS.Timeout
   /** Of the attempt that runs. */
   controller?: AbortController
+  /** Cancelled while it ran: not to run again. */
+  isCancelled?: boolean
 }
 
 /** Keeps tasks in this process: nothing to set up, and gone with the process. The default engine. */
@@ -55,6 +57,7 @@ class MemoryEngine implements Engine {
     if (entry === undefined) return false
     this.#freeKey(entry)
     if (entry.controller !== undefined) {
+      entry.isCancelled = true
       entry.controller.abort(reason)
       return true
     }
@@ -133,13 +136,13 @@ class MemoryEngine implements Engine {
   }
 
   #apply (entry: Entry, outcome: RunOutcome): void {
-    if (outcome.state === 'delayed') {
-      entry.attempts++
-      this.#delay(entry, outcome.delay)
-    } else if (outcome.state === 'interrupted') {
-      this.#delay(entry, outcome.delay ?? 0)
-    } else {
+    if (outcome.state !== 'delayed' && outcome.state !== 'interrupted') {
       this.#finish(entry, outcome.state, outcome)
+    } else if (entry.isCancelled === true || (this.#paused && outcome.state === 'interrupted')) {
+      this.#finish(entry, 'cancelled')
+    } else {
+      if (outcome.state === 'delayed') entry.attempts++
+      this.#delay(entry, outcome.delay ?? 0)
     }
   }
 
