@@ -138,11 +138,12 @@ class MemoryEngine implements Engine {
   #apply (entry: Entry, outcome: RunOutcome): void {
     if (outcome.state !== 'delayed' && outcome.state !== 'interrupted') {
       this.#finish(entry, outcome.state, outcome)
-    } else if (entry.isCancelled === true || (this.#paused && outcome.state === 'interrupted')) {
+    } else if (entry.isCancelled === true || outcome.delay === undefined) {
+      // What the end of this process has cut off is not for another.
       this.#finish(entry, 'cancelled')
     } else {
       if (outcome.state === 'delayed') entry.attempts++
-      this.#delay(entry, outcome.delay ?? 0)
+      this.#delay(entry, outcome.delay)
     }
   }
 
