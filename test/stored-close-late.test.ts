@@ -136,7 +136,7 @@ t.test('the key of a task that the deadline cut off is free', async (t) => {
   const ran: unknown[] = []
   const { app, work } = await createStoredApp(t, async (payload, { signal }) => {
     ran.push(payload)
-    await new Promise((resolve) => { signal.addEventListener('abort', resolve) })
+    await new Promise((resolve, reject) => { signal.addEventListener('abort', () => { reject(signal.reason) }) })
   }, {}, { closeTimeout: 10 })
   app.addHook('onClose', async () => {
     app.backgroundTasks.add(work, 2, { key: 'a' })
