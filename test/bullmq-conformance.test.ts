@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { bullmqEngine, type BullmqEngineOptions } from '../lib/bullmq.mjs'
+import { bullmqEngine, type BullmqEngine, type BullmqEngineOptions } from '../lib/bullmq.mjs'
 import { engineConformance } from '../lib/testing.js'
 import { PostgresServer, withoutPostgres } from './support/postgres.js'
 import { RedisServer, withoutRedis } from './support/redis.js'
@@ -9,7 +9,12 @@ type Options = Pick<BullmqEngineOptions, 'connection' | 'postgres'>
 /** The suite, each case on a queue of its own. */
 function conformance (t: Test, options: Options): void {
   let cases = 0
-  const create = (): ReturnType<typeof bullmqEngine> => bullmqEngine({ ...options, queue: `conformance-${cases}` })
+  async function create (): Promise<BullmqEngine> {
+    const engine = bullmqEngine({ ...options, queue: `conformance-${cases}` })
+    // An engine refuses tasks that would wait too long for its first connection, as on a busy machine.
+    await engine.queue.waitUntilReady()
+    return engine
+  }
   for (const { name, run } of engineConformance(create, { shared: true })) {
     t.test(name, async () => {
       cases++

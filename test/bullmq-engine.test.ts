@@ -29,10 +29,12 @@ const reasons: Array<[given: unknown, arrives: unknown]> = [
   [unreadable.proxy, 'an object']
 ]
 
-function open (t: Test, store: Store, queue = `engine-${queues++}`): { engine: BullmqEngine, bench: Bench } {
+async function open (t: Test, store: Store, queue = `engine-${queues++}`): Promise<{ engine: BullmqEngine, bench: Bench }> {
   const engine = bullmqEngine({ ...store, queue })
   const bench = new Bench(engine)
   t.teardown(() => bench.close())
+  // A busy machine may need longer for the first connection than an engine lets a request wait.
+  await engine.queue.waitUntilReady()
   return { engine, bench }
 }
 
@@ -52,7 +54,7 @@ function engineTests (t: Test, store: Store): void {
     const timers = (): number => process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length
     const before = timers()
     for (const wait of [false, true]) {
-      const { engine, bench } = open(t, store)
+      const { engine, bench } = await open(t, store)
       await bench.start()
       const stored = task()
       await engine.add([stored])
@@ -64,7 +66,7 @@ function engineTests (t: Test, store: Store): void {
   })
 
   t.test('the snapshot of a task that ends while it is made is that of the end', async (t) => {
-    const { engine, bench } = open(t, store)
+    const { engine, bench } = await open(t, store)
     const active = latch()
     const goOn = latch()
     await bench.start(async () => {
@@ -85,7 +87,7 @@ function engineTests (t: Test, store: Store): void {
   })
 
   t.test('the snapshot of a task that is removed while it is made is none', async (t) => {
-    const { engine, bench } = open(t, store)
+    const { engine, bench } = await open(t, store)
     const active = latch()
     const goOn = latch()
     await bench.start(async () => {
@@ -112,20 +114,20 @@ function engineTests (t: Test, store: Store): void {
   })
 
   t.test('the snapshot of a task that is run again by hand while it is made has not ended', async (t) => {
-    const { engine: worker, bench } = open(t, store)
+    const { engine: worker, bench } = await open(t, store)
     await bench.start(() => ({ state: 'failed', error: { name: 'Error', message: 'no luck' } }))
     const stored = task()
     await worker.add([stored])
     await bench.end(stored.id)
     await bench.close()
-    const { engine } = open(t, store, worker.queue.name)
+    const { engine } = await open(t, store, worker.queue.name)
     afterFirstState(engine, async () => { await (await engine.queue.getJob(stored.id))!.retry('failed') })
     t.match(await engine.get(stored.id), { state: 'waiting', finishedAt: undefined, error: undefined })
   })
 
   t.test('retries arrive as they were stored, and take no room when their backoff is the usual one', async (t) => {
     const seen: unknown[] = []
-    const { engine, bench } = open(t, store)
+    const { engine, bench } = await open(t, store)
     await bench.start(({ retry }) => {
       seen.push(retry)
       return completed
@@ -143,7 +145,7 @@ function engineTests (t: Test, store: Store): void {
   })
 
   t.test('a cancelled task has ended at the time of its cancellation, although no worker has taken it since', async (t) => {
-    const { engine } = open(t, store)
+    const { engine } = await open(t, store)
     const stored = task()
     await engine.add([stored])
     t.equal(await engine.cancel(stored.id), true)
@@ -154,7 +156,7 @@ function engineTests (t: Test, store: Store): void {
   })
 
   t.test('a task that is cancelled while it runs frees its key at once', async (t) => {
-    const { engine, bench } = open(t, store)
+    const { engine, bench } = await open(t, store)
     const active = latch()
     const goOn = latch()
     await bench.start(async () => {
@@ -173,7 +175,7 @@ function engineTests (t: Test, store: Store): void {
   })
 
   t.test('the reason of a cancellation travels as JSON, an error as its name, code and message', async (t) => {
-    const { engine, bench } = open(t, store)
+    const { engine, bench } = await open(t, store)
     const seen = reasons.map(() => latch<unknown>())
     let runs = 0
     await bench.start(async (_, { signal }) => {
@@ -192,7 +194,7 @@ function engineTests (t: Test, store: Store): void {
   })
 
   t.test('the reason of a cancellation is stored for a worker that comes later', async (t) => {
-    const { engine } = open(t, store)
+    const { engine } = await open(t, store)
     for (const [given, arrives] of reasons) {
       const stored = task()
       await engine.add([stored])
@@ -202,7 +204,7 @@ function engineTests (t: Test, store: Store): void {
   })
 
   t.test('a cancellation without a reason has that of any signal', async (t) => {
-    const { engine, bench } = open(t, store)
+    const { engine, bench } = await open(t, store)
     const reason = latch<unknown>()
     await bench.start(async (_, { signal }) => {
       if (!signal.aborted) await new Promise((resolve) => { signal.addEventListener('abort', resolve, { once: true }) })
@@ -217,7 +219,7 @@ function engineTests (t: Test, store: Store): void {
   })
 
   t.test('a cancellation that cannot free the key rejects', async (t) => {
-    const { engine } = open(t, store)
+    const { engine } = await open(t, store)
     const stored = task({ key: 'k' })
     await engine.add([stored])
     const problem = new Error('no store')
