@@ -247,18 +247,26 @@ t.test('two processes of one app on Redis', { skip: withoutRedis }, async (t) =>
   })
 
   t.test('what is given back is taken at once by a worker that waits', async (t) => {
+    /** How many connections wait for a task to come. */
+    const waiting = (): Promise<number> => redis.ask(async (client) => String(await client.client('LIST')).split('cmd=bzpopmin').length - 1)
     const active = createLatch()
     let runs = 0
+    let waitingAtAbort: number | undefined
     const obey = define('obey', async (payload, { signal }) => {
       if (++runs > 1) return
       active.resolve()
-      await aborted(signal)
+      await aborted(signal).catch(async (reason) => {
+        waitingAtAbort = await waiting()
+        throw reason
+      })
     })
     const { web, worker, open, end } = await setUp(t, [obey])
     const { id } = web.app.backgroundTasks.add(obey, {})
     await active.promise
     await open()
+    await until(async () => await waiting() === 2)
     await worker.app.close()
+    t.equal(waitingAtAbort, 1, 'who closes waits no more: it could be told of the task in the place of the other')
     const closedAt = performance.now()
     t.equal((await end(id)).state, 'completed')
     t.ok(performance.now() - closedAt < 2000, `after ${Math.round(performance.now() - closedAt)} ms`)

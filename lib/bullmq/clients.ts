@@ -4,7 +4,7 @@ import type { BullmqModule } from './module.js'
 import type { BullmqEngineOptions } from './options.js'
 import { postgresBackend, postgresOptions } from './postgres-backend.js'
 import { redisBackend, redisOptions } from './redis-backend.js'
-import { cutConnections, failSoon, settleConnections } from './redis-connections.js'
+import { areConnected, cutConnections, failSoon, settleConnections } from './redis-connections.js'
 
 /** How long a connection that is opening may be waited for. */
 const PATIENCE_MS = 1000
@@ -76,6 +76,14 @@ export class Clients {
     } catch (error) {
       throw this.#lastError ?? error
     }
+  }
+
+  /** Begins to close a worker, so that it waits for tasks no more: Redis tells of each task only one of those that wait. */
+  async endWaiting (worker: Bullmq.Worker): Promise<void> {
+    const backend = worker.getBackend()
+    if (!this.#isRedis || !this.#open.has(worker) || !await areConnected(backend)) return
+    worker.close().catch(() => {})
+    await backend.disconnectBlocking()
   }
 
   /** Closes everything, what cannot be reached too. */

@@ -105,8 +105,11 @@ export class BullmqEngine implements Engine {
   }
 
   async pause (): Promise<void> {
-    if (this.#runner !== undefined) this.#runner.paused = true
-    await this.#worker?.pause(true)
+    const worker = this.#worker
+    if (worker === undefined) return
+    this.#runner!.paused = true
+    await worker.pause(true)
+    await this.#clients.endWaiting(worker)
   }
 
   async close (): Promise<void> {

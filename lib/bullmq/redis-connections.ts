@@ -21,6 +21,11 @@ export async function failSoon (backend: Bullmq.RedisQueueBackend): Promise<void
   for (const { options } of await clientsOf(backend)) options.maxRetriesPerRequest = 1
 }
 
+/** Whether all connections are open. */
+export async function areConnected (backend: Bullmq.RedisQueueBackend): Promise<boolean> {
+  return (await clientsOf(backend)).every(({ status }) => status === 'ready')
+}
+
 /** Makes no further attempt to connect, waits for the outcome of the present one, and resolves to whether all are connected. */
 export async function settleConnections (backend: Bullmq.RedisQueueBackend): Promise<boolean> {
   const clients = await clientsOf(backend)
@@ -29,7 +34,7 @@ export async function settleConnections (backend: Bullmq.RedisQueueBackend): Pro
     // To disconnect now would leave commands, and BullMQ's timers for them, without an end.
     if (client.status !== 'ready' && client.status !== 'end') await Promise.race([once(client, 'ready'), once(client, 'end')]).catch(() => {})
   }))
-  return clients.every(({ status }) => status === 'ready')
+  return await areConnected(backend)
 }
 
 /** Lets go of connections that cannot be closed in good order. */
