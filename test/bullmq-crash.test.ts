@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
+import { EventEmitter, once } from 'node:events'
 import { Agent } from 'node:http'
-import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { BullmqEngineOptions } from '../lib/bullmq.mjs'
 import { PostgresServer, withoutPostgres } from './support/postgres.js'
 import { RedisServer, withoutRedis } from './support/redis.js'
 import { StoredProcesses, post } from './support/stored-processes.js'
+import { nextTurn } from './support/turns.js'
 import { until } from './support/until.js'
 
 /** More rounds for figures, fewer for a quick answer. */
@@ -19,28 +20,30 @@ interface Load {
   acknowledged: string[]
   /** Those whose reply nobody has read. */
   unknown: string[]
+  /** Resolves once another `count` tasks have been acknowledged. */
+  goOn: (count: number) => Promise<void>
   stop: () => Promise<void>
 }
 
-/** Posts batches of tasks that take `ms`, connection by connection with a pause after each, until it is stopped. */
-function startLoad (port: number, ms: number, pauseMs = 0): Load {
+/** Posts batches of tasks that take `ms` until it is stopped, on each connection once the last batch is `settled`. */
+function startLoad (port: number, ms: number, settled: (ids: string[]) => Promise<void> = async () => {}): Load {
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS })
   const acknowledged: string[] = []
   const unknown: string[] = []
+  const replies = new EventEmitter()
   const stopping = new AbortController()
-  const { signal } = stopping
   async function work (): Promise<void> {
-    while (!signal.aborted) {
+    while (!stopping.signal.aborted) {
       const batch = randomUUID()
       const ids = Array.from({ length: BATCH }, (_, index) => `${batch}/${index}`)
-      try {
-        const status = await post(port, { ids, ms }, agent)
-        if (status === 202) acknowledged.push(...ids)
-        else unknown.push(...ids)
-        if (pauseMs > 0) await sleep(pauseMs)
-      } catch {
+      const status = await post(port, { ids, ms }, agent).catch(() => undefined)
+      if (status === 202) {
+        acknowledged.push(...ids)
+        replies.emit('acknowledged')
+        await settled(ids)
+      } else {
         unknown.push(...ids)
-        if (!signal.aborted) await sleep(5)
+        await nextTurn()
       }
     }
   }
@@ -48,12 +51,21 @@ function startLoad (port: number, ms: number, pauseMs = 0): Load {
   return {
     acknowledged,
     unknown,
+    async goOn (count) {
+      const goal = acknowledged.length + count
+      while (acknowledged.length < goal) await once(replies, 'acknowledged')
+    },
     async stop () {
       stopping.abort()
       await done
       agent.destroy()
     }
   }
+}
+
+/** At least one, and at most `max`: an arbitrary moment, in terms of what has happened. */
+function randomCount (max: number): number {
+  return 1 + Math.floor(Math.random() * max)
 }
 
 /** Waits until all tasks have ended, and says how many were started more than once. */
@@ -94,8 +106,7 @@ t.test('what a web process acknowledged before kill -9 runs, and nothing is half
     const web = await next
     if (round + 1 < ROUNDS) next = processes.start('web')
     const load = startLoad(web.port, 0)
-    await until(() => load.acknowledged.length > 0)
-    await sleep(Math.random() * 300)
+    await load.goOn(randomCount(600))
     await web.end('SIGKILL')
     await load.stop()
     acknowledged.push(...load.acknowledged)
@@ -110,13 +121,13 @@ t.test('what a web process acknowledged before kill -9 runs, and nothing is half
 async function killWorkers (t: Test, store: BullmqEngineOptions): Promise<void> {
   const processes = new StoredProcesses(t, { ...store, lockDuration: 1000, stalledInterval: 500 })
   const [web, ...workers] = await Promise.all([processes.start('web'), processes.start('worker'), processes.start('worker'), processes.start('worker')])
-  const load = startLoad(web.port, 30, 100)
+  const load = startLoad(web.port, 30, (ids) => until(() => ids.every((id) => processes.counts('end').has(id))))
   const killed: Array<{ pid: number, at: number }> = []
   for (let round = 0; round < ROUNDS; round++) {
     const victim = workers.shift()!
     // While it works.
-    await until(() => processes.marks().some(({ pid }) => pid === victim.child.pid))
-    await sleep(Math.random() * 100)
+    const marks = randomCount(40)
+    await until(() => processes.marks().filter(({ pid }) => pid === victim.child.pid).length >= marks)
     killed.push({ pid: victim.child.pid!, at: Date.now() })
     await victim.end('SIGKILL')
     workers.push(await processes.start('worker'))
@@ -153,13 +164,10 @@ t.test('what was acknowledged before kill -9 of a Redis with AOF runs', { skip: 
   const [web] = await Promise.all([processes.start('web'), processes.start('worker')])
   const load = startLoad(web.port, 5)
   for (let round = 0; round < ROUNDS; round++) {
-    const before = load.acknowledged.length
-    await until(() => load.acknowledged.length > before)
-    await sleep(Math.random() * 300)
+    await load.goOn(randomCount(300))
     await redis.kill()
     await redis.start()
   }
-  await until(() => load.acknowledged.length > 0)
   await load.stop()
   await allRun(t, processes, load.acknowledged, `${ROUNDS} x kill -9 of Redis`)
   await noHalves(t, processes, redis)

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,6 +15,8 @@ const fixture = fileURLToPath(new URL('../fixtures/stored-process.ts', import.me
 export interface StoredProcess {
   child: ChildProcess
   port: number
+  /** Requests that have reached its app. */
+  received: number
   /** Resolves to its exit code, or null after a signal. */
   end: (signal: NodeJS.Signals) => Promise<number | null>
 }
@@ -30,22 +32,25 @@ export interface Mark {
 export class StoredProcesses {
   readonly #engine: BullmqEngineOptions
   readonly #folder = mkdtempSync(join(tmpdir(), 'stored-'))
+  readonly #marksFile = join(this.#folder, 'marks')
+  /** Open where the marks begin that have not been read yet. */
+  readonly #unread = openSync(this.#marksFile, 'a+')
+  #brokenLine = ''
+  readonly #marks: Mark[] = []
+  readonly #counts = { start: new Map<string, number>(), end: new Map<string, number>() }
   readonly #children = new Set<ChildProcess>()
 
   constructor (t: Test, engine: BullmqEngineOptions) {
     this.#engine = engine
     t.teardown(() => {
       for (const child of this.#children) child.kill('SIGKILL')
+      closeSync(this.#unread)
       rmSync(this.#folder, { recursive: true, force: true })
     })
   }
 
-  get marksFile (): string {
-    return join(this.#folder, 'marks')
-  }
-
   async start (role: ProcessSpec['role']): Promise<StoredProcess> {
-    const spec: ProcessSpec = { role, engine: this.#engine, marks: this.marksFile }
+    const spec: ProcessSpec = { role, engine: this.#engine, marks: this.#marksFile }
     const child = spawnScript(fixture, [JSON.stringify(spec)], { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
     this.#children.add(child)
     const exited = once(child, 'exit')
@@ -53,30 +58,35 @@ export class StoredProcesses {
     const [message] = await Promise.race([
       once(child, 'message'), exited.then(([code, signal]) => { throw new Error(`a ${role} process ended (${signal ?? code})`) })
     ])
-    return {
+    const started: StoredProcess = {
       child,
       port: message.port,
+      received: 0,
       async end (signal) {
         child.kill(signal)
         const [code] = await exited
         return code
       }
     }
+    child.on('message', () => { started.received++ })
+    return started
   }
 
   marks (): Mark[] {
-    if (!existsSync(this.marksFile)) return []
-    return readFileSync(this.marksFile, 'utf8').split('\n').slice(0, -1).map((line) => {
-      const [what, id, pid, at] = line.split(' ')
-      return { what: what as Mark['what'], id: id!, pid: Number(pid), at: Number(at) }
-    })
+    const lines = (this.#brokenLine + readFileSync(this.#unread, 'utf8')).split('\n')
+    this.#brokenLine = lines.pop()!
+    for (const line of lines) {
+      const [what, id, pid, at] = line.split(' ') as [Mark['what'], string, string, string]
+      this.#marks.push({ what, id, pid: Number(pid), at: Number(at) })
+      this.#counts[what].set(id, (this.#counts[what].get(id) ?? 0) + 1)
+    }
+    return this.#marks
   }
 
   /** How often each task has started, or ended. */
   counts (what: Mark['what']): Map<string, number> {
-    const counts = new Map<string, number>()
-    for (const mark of this.marks()) if (mark.what === what) counts.set(mark.id, (counts.get(mark.id) ?? 0) + 1)
-    return counts
+    this.marks()
+    return this.#counts[what]
   }
 }
 
