@@ -1,5 +1,6 @@
 // What runs in a thread. It is CommonJS in both builds, because a thread starts from a path, and a module that is
 // compiled to both formats cannot know its own: `import.meta` is a syntax error in one, `__filename` missing in the other.
+// Both have the file of the ECMAScript build: the compiler of the other makes a require() of import(), which takes no URL.
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
@@ -8,10 +9,6 @@ import type { ThreadTask } from '../types/index.js' with { 'resolution-mode': 'i
 import type { KeyedCall, ThreadMessage, ThreadOutcome, Thrown } from './thread-call.js' with { 'resolution-mode': 'import' }
 
 type TaskFunction = (payload: unknown, task: ThreadTask) => unknown
-
-// The CommonJS build would turn a plain import() into a require(), which takes no URL.
-// eslint-disable-next-line no-new-func
-const importModule = new Function('url', 'return import(url)') as (url: string) => Promise<unknown>
 
 /** Runs one attempt. Rejects only if the thread itself is at its end. */
 async function run ({ key, file, payload, id, name, attempt }: KeyedCall): Promise<ThreadOutcome> {
@@ -61,7 +58,7 @@ async function load (file: string): Promise<TaskFunction> {
 /** Imports the file; requires one that only a hook on require knows, which is all that tsx gives to a thread of Node 20. */
 async function loadModule (file: string): Promise<unknown> {
   try {
-    return await importModule(file)
+    return await import(file)
   } catch (error) {
     const isHooked = (error as { code?: unknown } | null)?.code === 'ERR_UNKNOWN_FILE_EXTENSION' && extname(file) in require.extensions
     if (!isHooked) throw error

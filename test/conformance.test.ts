@@ -128,5 +128,15 @@ t.test('a factory of engines may be async', async (t) => {
     await nextTurn()
     return createEngine()
   })
-  await first?.run()
+  await t.resolves(first!.run())
+})
+
+t.test('an engine may log what it likes', async (t) => {
+  const [first] = engineConformance(() => createEngine((inner) => ({
+    async start (host) {
+      host.log.child({ store: 'memory' }).info('open')
+      await inner.start(host)
+    }
+  })))
+  await t.resolves(first!.run())
 })
