@@ -1,7 +1,6 @@
 import type { CpuResults } from './cpu.js'
-import type { CpuTaskFigures } from './cpu-tasks.js'
-import type { FairnessFigures } from './fairness.js'
 import type { HeapFigures } from './heap.js'
+import type { OthersFigures } from './others.js'
 import type { StoredFigures } from './stored.js'
 import { differences, median, ratios } from './statistics.js'
 import { markdownTable, withSpread } from './table.js'
@@ -11,8 +10,8 @@ const QUIET_P99_MS = 5
 export interface Measured {
   cpu?: CpuResults
   heap?: HeapFigures[]
-  fairness?: FairnessFigures[]
-  cpuTasks?: CpuTaskFigures[]
+  fairness?: OthersFigures[]
+  cpuTasks?: OthersFigures[]
   stored?: StoredFigures
 }
 
@@ -59,18 +58,11 @@ function heapLines (heap: HeapFigures[] | undefined): Line[] {
   ]
 }
 
-function fairnessLines (fairness: FairnessFigures[] | undefined): Line[] {
-  const timesIdle = (key: string) => fairness?.find(figures => figures.key === key)?.timesIdle
+function othersLines (fairness: OthersFigures[] | undefined, cpuTasks: OthersFigures[] | undefined): Line[] {
+  const of = (figures: OthersFigures[] | undefined, key: string) => figures?.find(figures => figures.key === key)?.timesIdle
   return [
-    { what: 'p99 of other requests during bursts', unit: 'x idle', digits: 1, limit: 3, plugin: timesIdle('plugin'), list: timesIdle('list'), immediate: timesIdle('immediate') }
-  ]
-}
-
-function cpuTaskLines (cpuTasks: CpuTaskFigures[] | undefined): Line[] {
-  const p99 = (key: string) => cpuTasks?.find(figures => figures.key === key)?.p99
-  const file = p99('file')
-  return [
-    { what: 'p99 of other requests, tasks with a file queued', unit: 'x idle', digits: 1, limit: 2, plugin: file === undefined ? undefined : file / (p99('idle') as number) }
+    { what: 'p99 of other requests during bursts', unit: 'x idle', digits: 1, limit: 3, plugin: of(fairness, 'plugin'), list: of(fairness, 'list'), immediate: of(fairness, 'immediate') },
+    { what: 'p99 of other requests, tasks with a file queued', unit: 'x idle', digits: 1, limit: 2, plugin: of(cpuTasks, 'file') }
   ]
 }
 
@@ -87,7 +79,7 @@ function storedLines (stored: StoredFigures | undefined): Line[] {
 
 /** The lines of the budget that were measured. */
 function budgetLines ({ cpu, heap, fairness, cpuTasks, stored }: Measured): Line[] {
-  return [...cpuLines(cpu), ...heapLines(heap), ...fairnessLines(fairness), ...cpuTaskLines(cpuTasks), ...storedLines(stored)].filter(({ plugin }) => plugin !== undefined)
+  return [...cpuLines(cpu), ...heapLines(heap), ...othersLines(fairness, cpuTasks), ...storedLines(stored)].filter(({ plugin }) => plugin !== undefined)
 }
 
 /** How far two identical servers were apart: differences below that mean nothing. */
@@ -101,7 +93,7 @@ function controlNotes (cpu: CpuResults | undefined): string[] {
 }
 
 /** An idle server is slow only where other processes take the CPU, and they take it from busy servers first. */
-function noiseNotes (fairness: FairnessFigures[] | undefined): string[] {
+function noiseNotes (fairness: OthersFigures[] | undefined): string[] {
   const idle = fairness?.find(({ key }) => key === 'idle')
   if (idle === undefined || idle.p99 < QUIET_P99_MS) return []
   return [`note  p99 of the idle server is ${idle.p99.toFixed(1)} ms: this machine is too busy to judge fairness`]

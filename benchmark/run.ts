@@ -3,10 +3,11 @@ import { withoutRedis } from '../test/support/redis.js'
 import { budgetTable, budgetVerdicts, type Measured } from './budgets.js'
 import { pluginUrl as findPlugin } from './build.js'
 import { cpuTable, measureCpu } from './cpu.js'
-import { cpuTaskTable, measureCpuTasks } from './cpu-tasks.js'
-import { fairnessTable, measureFairness } from './fairness.js'
+import { measureCpuTasks } from './cpu-tasks.js'
+import { measureFairness } from './fairness.js'
 import { readFlags, usage, type Flags } from './flags.js'
 import { heapTable, measureHeap } from './heap.js'
+import { othersTable } from './others.js'
 import { latencyTable, measureStored, storedTable } from './stored.js'
 
 function progress (text: string): void {
@@ -33,13 +34,13 @@ async function run (flags: Flags): Promise<void> {
     const runs = Math.ceil(rounds / 2)
     measured.fairness = await measureFairness({ runs, seconds, pluginUrl, onRun: run => progress(`fairness: run ${run} of ${runs}`) })
     console.log(`\nBursts of 10 requests every 0.5 s, each adding 20 tasks that block 1 ms; median of ${runs} runs\n`)
-    console.log(fairnessTable(measured.fairness))
+    console.log(othersTable(measured.fairness))
   }
   if (parts.has('cpu-tasks')) {
     const runs = Math.ceil(rounds / 2)
     measured.cpuTasks = await measureCpuTasks({ runs, seconds, pluginUrl, onRun: run => progress(`cpu-tasks: run ${run} of ${runs}`) })
     console.log(`\n20 tasks of 50 ms of CPU queued again and again; median of ${runs} runs\n`)
-    console.log(cpuTaskTable(measured.cpuTasks))
+    console.log(othersTable(measured.cpuTasks))
   }
   if (parts.has('stored')) {
     if (withoutRedis) {
