@@ -25,19 +25,13 @@ const lateRows: LateRow[] = [
   {
     title: 'after the reply was sent',
     response: { outcome: 'sent', statusCode: 201 },
-    async end (reply) {
-      const closed = once(reply.raw, 'close')
-      reply.code(201).send('hello')
-      await closed
-    }
+    end: (reply) => once(reply.code(201).send('hello').raw, 'close')
   },
   {
     title: 'long after the reply was sent',
     response: { outcome: 'sent', statusCode: 404 },
     async end (reply) {
-      const closed = once(reply.raw, 'close')
-      reply.code(404).send('hello')
-      await closed
+      await once(reply.code(404).send('hello').raw, 'close')
       await reply.server.backgroundTasks.idle()
       for (let turns = 0; turns < 10; turns++) await nextTurn()
     }
@@ -45,11 +39,7 @@ const lateRows: LateRow[] = [
   {
     title: 'between the end of the reply and its close',
     response: { outcome: 'sent', statusCode: 200 },
-    async end (reply) {
-      const finished = once(reply.raw, 'finish')
-      reply.send('hello')
-      await finished
-    }
+    end: (reply) => once(reply.send('hello').raw, 'finish')
   },
   {
     title: 'after the response was destroyed',

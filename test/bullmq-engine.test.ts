@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import type { StoredTask } from '../index.js'
 import { bullmqEngine, type BullmqEngine, type BullmqEngineOptions } from '../lib/bullmq.mjs'
 import { Bench, completed, latch, task } from '../lib/conformance/bench.js'
 import { PostgresServer, withoutPostgres } from './support/postgres.js'
@@ -38,6 +39,20 @@ async function open (t: Test, store: Store, queue = `engine-${queues++}`): Promi
   return { engine, bench }
 }
 
+/** Starts an engine that runs one task at a time, and resolves once it runs this one, which goes on when told to. */
+async function startHeld (engine: BullmqEngine, bench: Bench, stored = task()): Promise<{ goOn: { open: () => void }, stored: StoredTask }> {
+  const active = latch()
+  const goOn = latch()
+  await bench.start(async () => {
+    active.open()
+    await goOn.promise
+    return { state: 'completed', result: 'done' }
+  }, { concurrency: 1 })
+  await engine.add([stored])
+  await active.promise
+  return { goOn, stored }
+}
+
 /** Has something happen between the two reads that make a snapshot: of the state, and of the job. */
 function afterFirstState ({ queue }: BullmqEngine, happen: () => Promise<unknown>): void {
   const getJobState = queue.getJobState.bind(queue)
@@ -67,16 +82,7 @@ function engineTests (t: Test, store: Store): void {
 
   t.test('the snapshot of a task that ends while it is made is that of the end', async (t) => {
     const { engine, bench } = await open(t, store)
-    const active = latch()
-    const goOn = latch()
-    await bench.start(async () => {
-      active.open()
-      await goOn.promise
-      return { state: 'completed', result: 'done' }
-    })
-    const stored = task()
-    await engine.add([stored])
-    await active.promise
+    const { goOn, stored } = await startHeld(engine, bench)
     afterFirstState(engine, async () => {
       goOn.open()
       await bench.end(stored.id)
@@ -88,16 +94,7 @@ function engineTests (t: Test, store: Store): void {
 
   t.test('the snapshot of a task that is removed while it is made is none', async (t) => {
     const { engine, bench } = await open(t, store)
-    const active = latch()
-    const goOn = latch()
-    await bench.start(async () => {
-      active.open()
-      await goOn.promise
-      return completed
-    })
-    const stored = task()
-    await engine.add([stored])
-    await active.promise
+    const { goOn, stored } = await startHeld(engine, bench)
     const { queue } = engine
     afterFirstState(engine, async () => {
       goOn.open()
@@ -157,17 +154,8 @@ function engineTests (t: Test, store: Store): void {
 
   t.test('a task that is cancelled while it runs frees its key at once', async (t) => {
     const { engine, bench } = await open(t, store)
-    const active = latch()
-    const goOn = latch()
-    await bench.start(async () => {
-      active.open()
-      await goOn.promise
-      return completed
-    }, { concurrency: 1 })
-    const stored = task({ key: 'k' })
     const again = task({ key: 'k' })
-    await engine.add([stored])
-    await active.promise
+    const { goOn, stored } = await startHeld(engine, bench, task({ key: 'k' }))
     t.equal(await engine.cancel(stored.id), true)
     t.same(await engine.add([again]), [again.id])
     goOn.open()

@@ -86,6 +86,14 @@ async function closesSoon (t: Test, app: FastifyInstance): Promise<void> {
   t.ok(ms < 3000 + MARGIN_MS, `closed within ${Math.round(ms)} ms`)
 }
 
+/** What has been down was logged once, and all goes on once it is up. */
+async function comesBack (t: Test, server: RedisServer | PostgresServer, setting: Setting): Promise<void> {
+  t.equal(setting.engineLines().length, 1, 'one log line')
+  await server.start()
+  await recovers(t, setting)
+  await closesSoon(t, setting.app)
+}
+
 t.test('Redis out of order', { skip: withoutRedis }, async (t) => {
   const problems: unknown[] = []
   const onProblem = (problem: unknown): void => { problems.push(problem) }
@@ -100,10 +108,7 @@ t.test('Redis out of order', { skip: withoutRedis }, async (t) => {
     await redis.kill()
     await refuses(t, setting)
     await refuses(t, setting, 20)
-    t.equal(setting.engineLines().length, 1, 'one log line')
-    await redis.start()
-    await recovers(t, setting)
-    await closesSoon(t, setting.app)
+    await comesBack(t, redis, setting)
   })
 
   t.test('the app gets ready while Redis is down, and stores and runs tasks once it is up', async (t) => {
@@ -114,10 +119,7 @@ t.test('Redis out of order', { skip: withoutRedis }, async (t) => {
     await until(() => setting.engineLines().length > 0)
     // Longer than the patience for a first connection.
     await until(async () => (await setting.post()).ms < 100)
-    t.equal(setting.engineLines().length, 1, 'one log line')
-    await redis.start()
-    await recovers(t, setting)
-    await closesSoon(t, setting.app)
+    await comesBack(t, redis, setting)
   })
 
   t.test('an app that never reached Redis closes soon', async (t) => {

@@ -1,9 +1,10 @@
 import { once } from 'node:events'
+import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import t, { type Test } from 'tap'
 import backgroundTasks from '../index.js'
 import { noteClose, slowTask } from './support/close-notes.js'
-import { createLatch } from './support/latch.js'
+import { type Latch, createLatch } from './support/latch.js'
 import { RawClient } from './support/raw-client.js'
 import { overHttp1, overHttp2 } from './support/transports.js'
 import { nextTurn } from './support/turns.js'
@@ -80,6 +81,22 @@ t.test('with forceCloseConnections true, requests in flight are cut off and thei
   t.same(events, ['aborted', 'database closed'])
 })
 
+/** Sends a second request on the connection of the first, once the app has begun to close. */
+async function closeBetween (app: FastifyInstance, begun: Latch, released: Latch): Promise<RawClient> {
+  app.addHook('preClose', async () => {
+    // Not before the second request has come in: the connection must not fall idle in between.
+    app.server.once('request', () => { released.resolve() })
+    client.send('GET', '/second', { connection: 'close' })
+  })
+  const client = await RawClient.connect(app)
+  client.send('GET', '/first')
+  await begun.promise
+  const closed = app.close()
+  await client.closed()
+  await closed
+  return client
+}
+
 t.test('with return503OnClosing false, requests that come in while the app closes have their tasks run', async (t) => {
   const events: string[] = []
   const begun = createLatch()
@@ -96,17 +113,7 @@ t.test('with return503OnClosing false, requests that come in while the app close
     request.backgroundTasks.add(slowTask(events, name))
     return name
   })
-  app.addHook('preClose', async () => {
-    // Not before the second request has come in: the connection must not fall idle in between.
-    app.server.once('request', () => { released.resolve() })
-    client.send('GET', '/second', { connection: 'close' })
-  })
-  const client = await RawClient.connect(app)
-  client.send('GET', '/first')
-  await begun.promise
-  const closed = app.close()
-  await client.closed()
-  await closed
+  const client = await closeBetween(app, begun, released)
   t.match(client.received, /first[^]*second$/, 'both were answered')
   t.same(events, ['first', 'second', 'database closed'])
 })
@@ -124,17 +131,7 @@ t.test('with return503OnClosing true, a request refused with 503 adds nothing an
     request.backgroundTasks.add(slowTask(events, name))
     return name
   })
-  app.addHook('preClose', async () => {
-    // Not before the second request has come in: the connection must not fall idle in between.
-    app.server.once('request', () => { released.resolve() })
-    client.send('GET', '/second', { connection: 'close' })
-  })
-  const client = await RawClient.connect(app)
-  client.send('GET', '/first')
-  await begun.promise
-  const closed = app.close()
-  await client.closed()
-  await closed
+  const client = await closeBetween(app, begun, released)
   t.match(client.received, /first[^]*503 Service Unavailable/)
   t.same(events, ['first'])
 })

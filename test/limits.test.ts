@@ -3,6 +3,7 @@ import type { Task } from '../index.js'
 import { createApp } from './support/app.js'
 import { useFakeTimers } from './support/clock.js'
 import { createLatch } from './support/latch.js'
+import { createMost } from './support/most.js'
 import { nextTurn, turnUntil } from './support/turns.js'
 
 t.test('concurrency is how many tasks of the whole app run at once', async (t) => {
@@ -165,19 +166,13 @@ for (const ending of ['timeout', 'cancel', 'failure', 'skip'] as const) {
     await app.backgroundTasks.idle()
     t.equal(second.state, 'completed')
 
-    let active = 0
-    let most = 0
-    const work = async (): Promise<void> => {
-      most = Math.max(most, ++active)
-      await nextTurn()
-      active--
-    }
+    const { work, most } = createMost()
     app.backgroundTasks.add(work)
     app.backgroundTasks.add(work)
     // What the task does after its end gives no second slot back.
     never.resolve()
     await app.backgroundTasks.idle()
-    t.equal(most, 1)
+    t.equal(most(), 1)
   })
 }
 

@@ -1,10 +1,12 @@
+import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
 import t from 'tap'
 import backgroundTasks, { type Task } from '../index.js'
+import { testAborted } from './support/aborted.js'
 import { createLatch } from './support/latch.js'
-import { Probe, actualRuns, expectedRuns } from './support/probe.js'
+import { Probe } from './support/probe.js'
 import { RawClient } from './support/raw-client.js'
 import { overHttp1 } from './support/transports.js'
 
@@ -33,80 +35,68 @@ const stall: AbortRow['handler'] = (_request, reply) => {
   reply.raw.write('hel')
 }
 
+/** Sends a request, and goes on once its task has been added. */
+function onceAdded (end: (socket: Socket) => unknown, ...request: Parameters<RawClient['send']>): AbortRow['act'] {
+  return async (client, probe) => {
+    client.send(...request)
+    await probe.added
+    end(client.socket)
+  }
+}
+
+/** Sends a request, and goes on once this much of the reply has come. */
+function onceReceived (text: string, end: (socket: Socket) => unknown): AbortRow['act'] {
+  return async (client) => {
+    client.send('GET', '/')
+    await client.receive(text)
+    end(client.socket)
+  }
+}
+
+const destroy = (socket: Socket): unknown => socket.destroy()
+
 const rows: AbortRow[] = [
   {
     title: 'the client closes before the reply',
     handler: replyLater,
-    async act (client, probe) {
-      client.send('GET', '/')
-      await probe.added
-      client.socket.destroy()
-    }
+    act: onceAdded(destroy, 'GET', '/')
   },
   {
     title: 'the client resets before the reply',
     handler: replyLater,
-    async act (client, probe) {
-      client.send('GET', '/')
-      await probe.added
-      client.socket.resetAndDestroy()
-    }
+    act: onceAdded((socket) => socket.resetAndDestroy(), 'GET', '/')
   },
   {
     title: 'the client half-closes before the reply',
     handler: replyLater,
-    async act (client, probe) {
-      client.send('GET', '/')
-      await probe.added
-      client.socket.end()
-    }
+    act: onceAdded((socket) => socket.end(), 'GET', '/')
   },
   {
     title: 'the client of a POST whose body was read closes before the reply',
     handler: replyLater,
-    async act (client, probe) {
-      client.send('POST', '/', { ...octets, 'content-length': 5 }, 'hello')
-      await probe.added
-      client.socket.destroy()
-    }
+    act: onceAdded(destroy, 'POST', '/', { ...octets, 'content-length': 5 }, 'hello')
   },
   {
     title: 'the client closes in the middle of its body',
     handler: replyLater,
-    async act (client, probe) {
-      client.send('POST', '/', { ...octets, 'content-length': 5 }, 'hel')
-      await probe.added
-      client.socket.destroy()
-    }
+    act: onceAdded(destroy, 'POST', '/', { ...octets, 'content-length': 5 }, 'hel')
   },
   {
     title: 'the body breaks the protocol',
     handler: replyLater,
-    async act (client, probe) {
-      client.send('POST', '/', { ...octets, 'transfer-encoding': 'chunked' }, '2\r\nhe\r\n')
-      await probe.added
-      client.socket.write('no number\r\n')
-    }
+    act: onceAdded((socket) => socket.write('no number\r\n'), 'POST', '/', { ...octets, 'transfer-encoding': 'chunked' }, '2\r\nhe\r\n')
   },
   {
     title: 'the client closes during a reply',
     statusCode: 203,
     handler: stall,
-    async act (client) {
-      client.send('GET', '/')
-      await client.receive('hel')
-      client.socket.destroy()
-    }
+    act: onceReceived('hel', destroy)
   },
   {
     title: 'the client half-closes during a reply',
     statusCode: 203,
     handler: stall,
-    async act (client) {
-      client.send('GET', '/')
-      await client.receive('hel')
-      client.socket.end()
-    }
+    act: onceReceived('hel', (socket) => socket.end())
   },
   {
     title: 'the client closes during a stream',
@@ -116,11 +106,7 @@ const rows: AbortRow[] = [
         yield 'hello'
       }
     })()),
-    async act (client) {
-      client.send('GET', '/')
-      await client.receive('hello')
-      client.socket.destroy()
-    }
+    act: onceReceived('hello', destroy)
   },
   {
     title: 'the client closes during a web stream',
@@ -130,11 +116,7 @@ const rows: AbortRow[] = [
         controller.enqueue(Buffer.from('hello'))
       }
     })),
-    async act (client) {
-      client.send('GET', '/')
-      await client.receive('hello')
-      client.socket.destroy()
-    }
+    act: onceReceived('hello', destroy)
   },
   {
     title: 'the client closes an event stream',
@@ -142,20 +124,12 @@ const rows: AbortRow[] = [
       reply.hijack().raw.writeHead(200, { 'content-type': 'text/event-stream' })
       reply.raw.write('data: 1\n\n')
     },
-    async act (client) {
-      client.send('GET', '/')
-      await client.receive('data: 1')
-      client.socket.destroy()
-    }
+    act: onceReceived('data: 1', destroy)
   },
   {
     title: 'the client closes a hijacked connection before a byte was written',
     handler (_request, reply) { reply.hijack() },
-    async act (client, probe) {
-      client.send('GET', '/')
-      await probe.added
-      client.socket.destroy()
-    }
+    act: onceAdded(destroy, 'GET', '/')
   },
   {
     title: 'the client closes on its third request of a connection',
@@ -224,15 +198,7 @@ for (const { title, options, statusCode = 200, handler, act } of rows) {
 
     const client = await RawClient.connect(app)
     await act(client, probe)
-    await probe.settled(app)
-    const before = actualRuns(probe)
-    await gone.promise
-    released.resolve()
-    await app.close()
-
-    t.same(before, expectedRuns({ outcome: 'aborted', statusCode }))
-    t.same(actualRuns(probe), before, 'what the handler does afterwards changes nothing')
-    t.ok(probe.runs.every(({ delay }) => delay <= 100), 'soon after the end of the connection')
+    await testAborted(t, { app, probe, gone, released, statusCode })
   })
 }
 

@@ -4,8 +4,9 @@ import { type Socket, connect } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
 import backgroundTasks from '../index.js'
+import { testAborted } from './support/aborted.js'
 import { createLatch } from './support/latch.js'
-import { Probe, actualRuns, expectedRuns } from './support/probe.js'
+import { Probe } from './support/probe.js'
 import { overHttp2, portOf } from './support/transports.js'
 import { turnUntil } from './support/turns.js'
 
@@ -38,33 +39,40 @@ const stall: Row['handler'] = (_request, reply) => {
   reply.raw.write('hel')
 }
 
+/** Ends the connection, or what it carries, once the first task has been added. */
+function onceAdded (end: (client: Client) => unknown): Row['act'] {
+  return async (client) => {
+    await client.probe.added
+    end(client)
+  }
+}
+
+/** Ends the connection, or what it carries, once the reply has begun. */
+function onceBegun (end: (client: Client) => unknown): Row['act'] {
+  return async (client) => {
+    await once(client.stream, 'data')
+    end(client)
+  }
+}
+
 const rows: Row[] = [
   ...[NGHTTP2_CANCEL, NGHTTP2_NO_ERROR].flatMap((code): Row[] => [
     {
       title: `the client resets with code ${code} before the reply`,
       handler: replyLater,
-      async act ({ stream, probe }) {
-        await probe.added
-        stream.close(code)
-      }
+      act: onceAdded(({ stream }) => stream.close(code))
     },
     {
       title: `the client of a POST resets with code ${code} before the reply`,
       body: 'hello',
       handler: replyLater,
-      async act ({ stream, probe }) {
-        await probe.added
-        stream.close(code)
-      }
+      act: onceAdded(({ stream }) => stream.close(code))
     },
     {
       title: `the client resets with code ${code} during the reply`,
       statusCode: 203,
       handler: stall,
-      async act ({ stream }) {
-        await once(stream, 'data')
-        stream.close(code)
-      }
+      act: onceBegun(({ stream }) => stream.close(code))
     }
   ]),
   {
@@ -79,27 +87,18 @@ const rows: Row[] = [
   {
     title: 'the client destroys its session before the reply',
     handler: replyLater,
-    async act ({ session, probe }) {
-      await probe.added
-      session.destroy()
-    }
+    act: onceAdded(({ session }) => session.destroy())
   },
   {
     title: 'the connection dies during the reply',
     statusCode: 203,
     handler: stall,
-    async act ({ stream, connection }) {
-      await once(stream, 'data')
-      connection.destroy()
-    }
+    act: onceBegun(({ connection }) => connection.destroy())
   },
   {
     title: 'the connection dies before the reply',
     handler: replyLater,
-    async act ({ connection, probe }) {
-      await probe.added
-      connection.resetAndDestroy()
-    }
+    act: onceAdded(({ connection }) => connection.resetAndDestroy())
   },
   {
     title: 'the server closes the stream',
@@ -132,15 +131,7 @@ for (const { title, statusCode = 200, body, handler, act } of rows) {
     stream.on('error', () => {})
     if (body !== undefined) stream.end(body)
     await act({ stream, session, connection, probe })
-    await probe.settled(app)
-    const before = actualRuns(probe)
-    await gone.promise
-    released.resolve()
-    await app.close()
-
-    t.same(before, expectedRuns({ outcome: 'aborted', statusCode }))
-    t.same(actualRuns(probe), before, 'what the handler does afterwards changes nothing')
-    t.ok(probe.runs.every(({ delay }) => delay <= 100), 'soon after the end of the stream')
+    await testAborted(t, { app, probe, gone, released, statusCode })
   })
 }
 

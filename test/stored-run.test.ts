@@ -4,6 +4,7 @@ import { Type } from '@sinclair/typebox'
 import t from 'tap'
 import { useFakeTimers } from './support/clock.js'
 import { createLatch } from './support/latch.js'
+import { createMost } from './support/most.js'
 import { agree, createStoredApp } from './support/stored-app.js'
 import { nextTurn, turnUntil } from './support/turns.js'
 
@@ -75,13 +76,7 @@ t.test('a task of lower priority value starts first, those of the same one in th
 })
 
 t.test('stored tasks and functions share the slots of concurrency', async (t) => {
-  let running = 0
-  let most = 0
-  const run = async (): Promise<void> => {
-    most = Math.max(most, ++running)
-    await nextTurn()
-    running--
-  }
+  const { work: run, most } = createMost()
   const { app, work } = await createStoredApp(t, run, {}, { concurrency: 2 })
   app.get('/', async (request) => {
     for (let count = 0; count < 5; count++) {
@@ -93,7 +88,7 @@ t.test('stored tasks and functions share the slots of concurrency', async (t) =>
   })
   await app.inject('/')
   await app.backgroundTasks.idle()
-  t.equal(most, 2)
+  t.equal(most(), 2)
   t.match(app.backgroundTasks.stats(), { completed: 15 })
 })
 

@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import { createApp } from './support/app.js'
 import { createLatch } from './support/latch.js'
 import { createLog } from './support/log.js'
+import { createMost } from './support/most.js'
 import { nextTurn } from './support/turns.js'
 
 t.test('waitUntil returns a task that is active at once and completes with the promise', async (t) => {
@@ -92,17 +93,11 @@ t.test('waitUntil takes no slot of the app', async (t) => {
   tasks[0]?.cancel()
   never.resolve()
   await backgroundTasks.idle()
-  let active = 0
-  let most = 0
-  const work = async (): Promise<void> => {
-    most = Math.max(most, ++active)
-    await nextTurn()
-    active--
-  }
+  const { work, most } = createMost()
   backgroundTasks.add(work)
   backgroundTasks.add(work)
   await backgroundTasks.idle()
-  t.equal(most, 1)
+  t.equal(most(), 1)
 })
 
 t.test('maxPending does not refuse waitUntil, but counts it', async (t) => {

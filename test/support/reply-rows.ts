@@ -260,28 +260,17 @@ export const brokenReplyRows: readonly ReplyRow[] = [
     status: 200,
     setup (app) { app.get('/', (_request, reply) => { reply.hijack().raw.destroy() }) }
   },
-  {
-    title: 'response.destroy() in the middle of the reply',
+  ...[undefined, new Error('no')].map((error): ReplyRow => ({
+    title: `response.destroy(${error === undefined ? '' : 'error'}) in the middle of the reply`,
     status: 203,
     setup (app) {
       app.get('/', (_request, reply) => {
         reply.hijack().raw.writeHead(203)
         reply.raw.write('hel')
-        setImmediate(() => { reply.raw.destroy() })
+        setImmediate(() => { reply.raw.destroy(error) })
       })
     }
-  },
-  {
-    title: 'response.destroy(error) in the middle of the reply',
-    status: 203,
-    setup (app) {
-      app.get('/', (_request, reply) => {
-        reply.hijack().raw.writeHead(203)
-        reply.raw.write('hel')
-        setImmediate(() => { reply.raw.destroy(new Error('no')) })
-      })
-    }
-  },
+  })),
   {
     title: 'a handlerTimeout in the middle of a stream',
     status: 200,
