@@ -116,7 +116,7 @@ function toStored (task: BackgroundTask, payload: unknown, { delay, key, priorit
   const trace = captureTrace()
   // Every request pays for this: a literal with a spread for each of them takes several times as long.
   const stored: { -readonly [Key in keyof StoredTask]: StoredTask[Key] } =
-    { id: randomUUID(), name: task.name, payload, createdAt: new Date().toISOString() }
+    { id: randomUUID(), name: task.name, payload, createdAt: Date.now() }
   if (timeout !== undefined) stored.timeout = timeout
   if (retry !== undefined) stored.retry = toStoredRetry(retry)
   if (delay !== undefined && delay > 0) stored.delay = delay

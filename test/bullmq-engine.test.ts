@@ -148,7 +148,7 @@ function engineTests (t: Test, store: Store): void {
     t.equal(await engine.cancel(stored.id), true)
     const { state, finishedAt } = (await engine.get(stored.id))!
     t.equal(state, 'cancelled')
-    t.ok(finishedAt! >= stored.createdAt)
+    t.ok(Date.parse(finishedAt!) >= stored.createdAt)
     t.equal(await engine.cancel(stored.id), false)
   })
 

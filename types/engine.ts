@@ -18,8 +18,8 @@ export interface StoredTask {
   readonly id: string
   readonly name: string
   readonly payload: unknown
-  /** ISO 8601. */
-  readonly createdAt: string
+  /** Milliseconds since 1970, as those of `Date.now()`: to format the time costs more than all else that is stored. */
+  readonly createdAt: number
   /** Milliseconds one attempt may take. The host keeps it, not the engine. */
   readonly timeout?: number
   /** Absent where a failure is final. */

@@ -34,7 +34,7 @@ export function toJob (task: StoredTask, removeAfterMs: number): { name: string,
   const removed = { age: Math.ceil(removeAfterMs / 1000) }
   const opts: JobsOptions = {
     jobId: id,
-    timestamp: Date.parse(createdAt),
+    timestamp: createdAt,
     attempts: 1 + (retry?.retries ?? 0),
     // The delay is that of the outcome: see the worker's backoffStrategy.
     backoff: { type: 'custom' },
@@ -56,7 +56,7 @@ export function toStored (job: TaskJob): StoredTask {
   const { error, cancelled, retry, ...stored } = job.data
   const retries = (job.opts.attempts as number) - 1
   return {
-    ...stored, id: idOf(job), name: job.name, createdAt: createdAtOf(job), ...(retries > 0 && { retry: { ...BACKOFF, ...retry, retries } })
+    ...stored, id: idOf(job), name: job.name, createdAt: job.timestamp, ...(retries > 0 && { retry: { ...BACKOFF, ...retry, retries } })
   }
 }
 
@@ -64,8 +64,8 @@ export function idOf ({ id }: TaskJob): string {
   return id as string
 }
 
-function createdAtOf ({ timestamp }: TaskJob): string {
-  return new Date(timestamp).toISOString()
+function isoOf (ms: number): string {
+  return new Date(ms).toISOString()
 }
 
 const STATES: Partial<Record<JobState | 'unknown', TaskSnapshot['state']>> =
@@ -83,7 +83,7 @@ export function hasEnded ({ finishedOn }: TaskJob): boolean {
 
 /** `jobState` must have been read before the job: a job may end in between, and must not lack its result then. */
 export function toSnapshot (job: TaskJob, jobState: JobState | 'unknown'): TaskSnapshot {
-  const { data, attemptsMade, processedOn, finishedOn, progress } = job
+  const { data, attemptsMade, timestamp, processedOn, finishedOn, progress } = job
   const isCancelled = data.cancelled !== undefined && jobState !== 'completed'
   const state = isCancelled ? 'cancelled' : STATES[jobState] ?? 'waiting'
   const error = errorOf(job, state)
@@ -95,9 +95,9 @@ export function toSnapshot (job: TaskJob, jobState: JobState | 'unknown'): TaskS
     state,
     attempt: state === 'active' ? attemptsMade + 1 : Math.max(1, attemptsMade),
     ...(isWrapped(progress) && { progress: progress.value }),
-    createdAt: createdAtOf(job),
-    ...(processedOn !== undefined && { startedAt: new Date(processedOn).toISOString() }),
-    ...(finishedAt !== undefined && { finishedAt: new Date(finishedAt).toISOString() }),
+    createdAt: isoOf(timestamp),
+    ...(processedOn !== undefined && { startedAt: isoOf(processedOn) }),
+    ...(finishedAt !== undefined && { finishedAt: isoOf(finishedAt) }),
     ...(error !== undefined && { error }),
     ...(state === 'completed' && resultOf(job))
   }

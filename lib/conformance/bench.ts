@@ -69,7 +69,7 @@ const silent = {
 
 /** A task that nobody has stored. */
 export function task (more: Partial<StoredTask> = {}): StoredTask {
-  return { id: randomUUID(), name: 'conformance', payload: { n: 1 }, createdAt: new Date().toISOString(), ...more }
+  return { id: randomUUID(), name: 'conformance', payload: { n: 1 }, createdAt: Date.now(), ...more }
 }
 
 /** A promise, and what resolves it. */

@@ -87,7 +87,8 @@ class MemoryEngine implements Engine {
     const { id, name, key, delay, createdAt } = task
     const known = key === undefined ? undefined : this.findLocal(name, key)
     if (known !== undefined) return known
-    const entry: Entry = { task, attempts: 1, snapshot: { id, name, state: 'waiting', attempt: 1, createdAt } }
+    const snapshot: TaskSnapshot = { id, name, state: 'waiting', attempt: 1, createdAt: new Date(createdAt).toISOString() }
+    const entry: Entry = { task, attempts: 1, snapshot }
     this.#unfinished.set(id, entry)
     if (key !== undefined) this.#keys.set(keyOf(name, key), id)
     if (delay === undefined) this.#pushReady(entry)

@@ -85,7 +85,7 @@ class SharedEngine implements Engine {
       const { id, name, key, delay, createdAt } = task
       const known = this.#store.find(name, key)
       if (known !== undefined) return known
-      const entry: Entry = { task, attempt: 1, snapshot: { id, name, state: 'waiting', attempt: 1, createdAt } }
+      const entry: Entry = { task, attempt: 1, snapshot: { id, name, state: 'waiting', attempt: 1, createdAt: new Date(createdAt).toISOString() } }
       this.#store.entries.set(id, entry)
       this.#store.wait(entry, delay)
       return id
