@@ -56,7 +56,10 @@ export class AppTasks implements AppBackgroundTasks {
 
   /** Calls `onChange` after each change of the task, in this process or another, until the function it returns is called. */
   watch (id: string, onChange: () => void): () => void {
-    const ends = [this.executor.census.watchers.add(id, onChange), this.#store.engine.watch(id, onChange)]
+    const { census, admission } = this.executor
+    const ends = [census.watchers.add(id, onChange)]
+    // An engine that has closed would open a connection again, which nobody closes.
+    if (!admission.closed) ends.push(this.#store.engine.watch(id, onChange))
     return () => { for (const end of ends) end() }
   }
 

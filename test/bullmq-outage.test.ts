@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { createRequire } from 'node:module'
 import t, { type Test } from 'tap'
@@ -151,6 +152,22 @@ t.test('Redis out of order', { skip: withoutRedis }, async (t) => {
     redis.freeze()
     await closesSoon(t, setting.app)
     redis.thaw()
+  })
+
+  t.test('the deadline of close is not late although Redis is frozen', async (t) => {
+    const closeTimeout = 300
+    const setting = await setUp(t, { connection: redis.connection }, { closeTimeout, storeTimeout: 10_000 })
+    await stores(setting)
+    let abortedAt = Infinity
+    setting.app.backgroundTasks.add({}, async ({ signal }) => {
+      await once(signal, 'abort')
+      abortedAt = performance.now()
+    })
+    redis.freeze()
+    const startedAt = performance.now()
+    await setting.app.close()
+    redis.thaw()
+    t.ok(abortedAt - startedAt < closeTimeout + MARGIN_MS, `${Math.round(abortedAt - startedAt)} ms`)
   })
 
   t.test('replies are 503 while Redis refuses the password, and 202 once it takes it', async (t) => {

@@ -17,33 +17,37 @@ t.test('a rolling restart under load fails no request and loses no task', { skip
   const sent = new Map<StoredProcess, number>()
   const failures: unknown[] = []
   const done = new AbortController()
-  async function work (): Promise<void> {
-    while (!done.signal.aborted) {
-      const id = randomUUID()
-      const web = webs[Math.floor(Math.random() * webs.length)]!
-      sent.set(web, (sent.get(web) ?? 0) + 1)
-      try {
-        const status = await post(web.port, { ids: [id], ms: 50 })
-        if (status !== 202) throw new Error(`the reply was ${status}`)
-        ids.push(id)
-        await until(() => processes.counts('end').has(id))
-      } catch (error) {
-        failures.push(error)
-      }
+  /** Posts one task, which has run when it resolves. `hold`: the request is answered once its process has been told to stop. */
+  async function send (web: StoredProcess, hold = false): Promise<void> {
+    const id = randomUUID()
+    sent.set(web, (sent.get(web) ?? 0) + 1)
+    try {
+      const status = await post(web.port, { ids: [id], ms: 100, hold })
+      if (status !== 202) throw new Error(`the reply was ${status}`)
+      ids.push(id)
+      await until(() => processes.counts('end').has(id))
+    } catch (error) {
+      failures.push(error)
     }
+  }
+  async function work (): Promise<void> {
+    while (!done.signal.aborted) await send(webs[Math.floor(Math.random() * webs.length)]!)
   }
   const load = Promise.all(Array.from({ length: 8 }, work))
 
-  /** Starts another one, takes the old one out of service as a load balancer does, and tells it to stop once what it was sent is there. */
+  /** Starts another one, takes the old one out of service as a load balancer does, and tells it to stop in the middle of a request. */
   async function replace (role: 'web' | 'worker', all: StoredProcess[]): Promise<StoredProcess[]> {
     for (const old of [...all]) {
       const fresh = await processes.start(role)
       all = [...all.filter((one) => one !== old), fresh]
+      let held: Promise<void> | undefined
       if (role === 'web') {
         webs = all
-        await until(() => old.received === (sent.get(old) ?? 0))
+        held = send(old, true)
+        await until(() => old.received === sent.get(old))
       }
       t.equal(await old.end('SIGTERM'), 0, `a ${role} process ends by itself`)
+      await held
     }
     return all
   }

@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { TaskState } from '../index.js'
+import { taskRoutes } from '../lib/routes.js'
 import { createEngine } from './support/engine.js'
 import { createLatch } from './support/latch.js'
 import { createStoredApp } from './support/stored-app.js'
@@ -148,4 +149,32 @@ t.test('the key of a task that the deadline cut off is free', async (t) => {
   await turnUntil(() => task.state === 'active')
   await app.close()
   t.same(ran, [1, 2])
+})
+
+t.test('a request that goes on after the end has a closed engine open nothing', async (t) => {
+  const [arrived, goOn] = [createLatch(), createLatch()]
+  let isClosed = false
+  const engine = createEngine((inner) => ({
+    watch (id, onChange) {
+      t.equal(isClosed, false)
+      return inner.watch(id, onChange)
+    },
+    async close () {
+      isClosed = true
+      await inner.close()
+    }
+  }))
+  const { app } = await createStoredApp(t, () => {}, {}, { engine })
+  app.addHook('onRequest', async () => {
+    arrived.resolve()
+    await goOn.promise
+  })
+  await app.register(taskRoutes, { prefix: '/tasks', cancel: true })
+  const replies = ['GET', 'DELETE'].map((method) => app.inject({
+    method: method as 'GET', url: `/tasks/0f8fad5b-d9cb-469f-a165-70867728950e${method === 'GET' ? '/events' : ''}`
+  }))
+  await arrived.promise
+  await app.close()
+  goOn.resolve()
+  t.same((await Promise.all(replies)).map(({ statusCode }) => statusCode), [404, 404])
 })

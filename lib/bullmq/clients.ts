@@ -15,6 +15,9 @@ const RETRY_MS = 500
 /** How long the store may take to say goodbye. */
 const GOODBYE_MS = 2000
 
+/** How long the end of a connection may be waited for. What comes after it, as the deadline of close, must not be late. */
+const PARTING_MS = 200
+
 type Client = Bullmq.QueueBase<any, any>
 
 interface CommonOptions {
@@ -83,7 +86,7 @@ export class Clients {
     const backend = worker.getBackend()
     if (!this.#isRedis || !this.#open.has(worker) || !await areConnected(backend)) return
     worker.close().catch(() => {})
-    await backend.disconnectBlocking()
+    await within(PARTING_MS, () => backend.disconnectBlocking()).catch(() => {})
   }
 
   /** Closes everything, what cannot be reached too. */
