@@ -11,6 +11,8 @@ import { PostgresServer, withoutPostgres } from './support/postgres.js'
 import { RedisServer, withoutRedis } from './support/redis.js'
 import { until } from './support/until.js'
 
+t.setTimeout(180_000)
+
 // Without types of its own.
 const { Pool } = createRequire(import.meta.url)('pg')
 

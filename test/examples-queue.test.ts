@@ -56,7 +56,8 @@ t.test('web and worker processes share the work of the example', { skip: without
   t.equal(location, `/texts/${id}`)
 
   const events = await (await fetch(`${url}${location}/events`)).text()
-  t.match(events, /event: progress[^]*event: state\ndata: \{[^\n]*"state":"completed"[^\n]*"result":\{"words":6\}[^\n]*\}\n\n$/)
+  // On a busy machine the task may have ended before its events are asked for.
+  t.match(events, /event: state\ndata: \{[^\n]*"state":"completed"[^\n]*"progress":0\.8[^\n]*"result":\{"words":6\}[^\n]*\}\n\n$/)
   await worker.says(new RegExp(`"taskId":"${id}","words":6,"msg":"counted"`))
   t.notMatch(web.output(), /counted/)
 

@@ -50,9 +50,8 @@ t.test('a task waits for the final outcome of the one before, retries included',
     })
     tasks.add(() => { events.push('last') })
   })
-  for (const delay of [1000, 2000, 50]) {
-    await turnUntil(() => app.backgroundTasks.stats().delayed === 1)
-    await nextTurn()
+  for (const [index, delay] of [1000, 2000, 50].entries()) {
+    await turnUntil(() => app.backgroundTasks.stats().retries === index + 1)
     tick(delay)
   }
   await app.backgroundTasks.idle()

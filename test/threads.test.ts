@@ -73,6 +73,16 @@ for (const [title, engine] of [
   })
 }
 
+t.test('progress is seen while the file runs', async (t) => {
+  const slots = new Slots()
+  const app = await createThreadApp(t, { threads: { workerData: slots.workerData } })
+  const task = app.backgroundTasks.add(fileTask('hold.js'), { progress: 0.5 })
+  await turnUntil(() => task.toJSON().progress === 0.5)
+  t.equal(task.state, 'active')
+  slots.release()
+  await app.backgroundTasks.idle()
+})
+
 t.test('the last value of progress arrives before the task has ended', async (t) => {
   const app = await createThreadApp(t)
   const task = app.backgroundTasks.add(fileTask('progress.js'), { values: [0, 0.5, 'almost', { done: true }] })
