@@ -12,7 +12,10 @@ const known = new WeakMap<ResolvedTaskOptions, WeakMap<Definition, ResolvedTaskO
 export function namedCall (base: ResolvedTaskOptions, definition: Definition, call: NamedTaskOptions | undefined): ResolvedTaskOptions {
   if (call !== undefined) return namedOptions(base, definition, call)
   const ofRoute = known.get(base) ?? new WeakMap<Definition, ResolvedTaskOptions>()
-  const options = ofRoute.get(definition) ?? namedOptions(base, definition, {})
-  if (!ofRoute.has(definition)) known.set(base, ofRoute.set(definition, options))
+  let options = ofRoute.get(definition)
+  if (options === undefined) {
+    options = namedOptions(base, definition, {})
+    known.set(base, ofRoute.set(definition, options))
+  }
   return options
 }

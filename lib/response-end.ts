@@ -33,6 +33,7 @@ type WatchedSocket = Socket & { [kWaiting]?: Map<ResponseWatcher, () => void> }
 export function watchResponse (watcher: ResponseWatcher, request: FastifyRequest, reply: FastifyReply | undefined): void {
   if (concludeIfOver(watcher, request, reply)) return
   const { raw } = request
+  const socket = plainSocket(raw)
   const response: WatchedResponse | undefined = reply?.raw
   if (response === undefined) {
     watchUnknown(watcher, raw)
@@ -42,22 +43,21 @@ export function watchResponse (watcher: ResponseWatcher, request: FastifyRequest
     response[kWatcher] = watcher
     response.on('close', onResponseClose)
   }
-  const socket = plainSocket(raw)
   // A response gets its socket when its turn comes.
   if (socket !== undefined && response?.socket !== socket) {
-    waitingOn(socket).set(watcher, () => { conclude(watcher, raw, response) })
+    waitingOn(socket).set(watcher, () => { conclude(watcher, raw, response, socket) })
   }
 }
 
 function onResponseClose (this: WatchedResponse): void {
   const watcher = this[kWatcher]
-  if (watcher !== undefined) conclude(watcher, this.req, this)
+  if (watcher !== undefined) conclude(watcher, this.req, this, plainSocket(this.req))
 }
 
 /** What ends a response that no hook has shown us. Under `inject` only onResponse does. */
 function watchUnknown (watcher: ResponseWatcher, raw: IncomingMessage & { stream?: ServerHttp2Stream }): void {
   const { stream } = raw
-  awaitResponse(raw, (response) => { conclude(watcher, raw, response) })
+  awaitResponse(raw, (response) => { conclude(watcher, raw, response, plainSocket(raw)) })
   stream?.once('close', () => {
     const isWhole = stream.writableFinished && stream.rstCode === 0
     watcher.end(isWhole ? 'sent' : 'aborted', Number(stream.sentHeaders?.[':status'] ?? UNSET_STATUS))
@@ -68,13 +68,15 @@ function watchUnknown (watcher: ResponseWatcher, raw: IncomingMessage & { stream
 /** Tells the watcher how the response ended if it has. Fastify calls onResponse also for an error in its middle. */
 export function concludeIfOver (watcher: ResponseWatcher, { raw }: FastifyRequest, reply: FastifyReply | undefined): boolean {
   const response: Response | undefined = reply?.raw
-  const isEnded = isOver(response, plainSocket(raw))
-  if (isEnded) conclude(watcher, raw, response)
+  const socket = plainSocket(raw)
+  const isEnded = isOver(response, socket)
+  if (isEnded) conclude(watcher, raw, response, socket)
   return isEnded
 }
 
-function conclude (watcher: ResponseWatcher, raw: IncomingMessage, response: WatchedResponse | undefined): void {
-  const socket = plainSocket(raw)
+function conclude (
+  watcher: ResponseWatcher, raw: IncomingMessage, response: WatchedResponse | undefined, socket: WatchedSocket | undefined
+): void {
   socket?.[kWaiting]?.delete(watcher)
   forgetResponse(raw)
   if (response !== undefined) response[kWatcher] = undefined

@@ -43,6 +43,18 @@ t.test('what is stored in Redis', { skip: withoutRedis }, async (t) => {
     t.same(wire.sent, [])
   })
 
+  t.test('what one turn of the event loop stores comes to Redis in one piece', async (t) => {
+    const engine = bullmqEngine({ connection: redis.connection, queue: 'piece' })
+    t.teardown(() => engine.close())
+    await engine.add([task()])
+    await redis.ask(async (client) => {
+      const reads = async (): Promise<number> => Number(/total_reads_processed:(\d+)/.exec(await client.info('stats'))![1])
+      const before = await reads()
+      await Promise.all(Array.from({ length: 10 }, () => engine.add([task()])))
+      t.equal(await reads() - before, 2, 'one for all the tasks, one for the question')
+    })
+  })
+
   t.test('requests of one turn of the event loop share their round trip', async (t) => {
     const engine = bullmqEngine({ connection, queue: 'turn' })
     t.teardown(() => engine.close())

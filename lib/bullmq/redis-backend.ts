@@ -1,15 +1,15 @@
+import type { Socket } from 'node:net'
 import type * as Bullmq from 'bullmq'
 import { type Answer, Batches } from './batches.js'
 import type { BullmqModule } from './module.js'
 
 /**
- * BullMQ's backend for Redis, except that a batch is stored whole or not at all, and that the batches of one turn of the
- * event loop are sent together.
+ * BullMQ's backend for Redis, except that a batch is stored whole or not at all, and that what one turn of the event loop
+ * stores is sent together.
  */
 export function redisBackend (bullmq: BullmqModule): Bullmq.BackendFactory<Bullmq.RedisQueueBackend> {
   return (name, options, more) => {
     const backend = bullmq.createRedisBackend(name, options, more)
-    const addJob = backend.addJob.bind(backend)
     const addJobs = backend.addJobs.bind(backend)
 
     // BullMQ sends a batch as a pipeline: when memory runs out in the middle of it, half of it is stored.
@@ -20,9 +20,12 @@ export function redisBackend (bullmq: BullmqModule): Bullmq.BackendFactory<Bullm
     })
 
     // A transaction costs ioredis much more CPU than a command, so that one job is better off without.
-    backend.addJob = (job, jobId, parentKeyOpts) => batches.isDue
-      ? backend.addJobs([{ job, jobId }]).then(([id]) => id as string)
-      : addJob(job, jobId, parentKeyOpts)
+    backend.addJob = async (job, jobId, parentKeyOpts) => {
+      if (batches.isDue) return (await backend.addJobs([{ job, jobId }]))[0] as string
+      const client = await backend.client
+      holdWrites((client as unknown as { stream: Socket }).stream)
+      return await backend.addJobToTransaction(client, job, jobId, parentKeyOpts)
+    }
     backend.addJobs = async (entries) => {
       const answers = await batches.add(entries)
       const failure = answers.find(([error]) => error)?.[0]
@@ -33,6 +36,13 @@ export function redisBackend (bullmq: BullmqModule): Bullmq.BackendFactory<Bullm
     }
     return backend
   }
+}
+
+/** Has what is written in this turn of the event loop go out in one piece: a call of the system for each is dear. */
+function holdWrites (socket: Socket): void {
+  if (socket.writableCorked > 0) return
+  socket.cork()
+  setImmediate(() => { socket.uncork() })
 }
 
 const MAX_RETRY_DELAY_MS = 500
