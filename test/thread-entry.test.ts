@@ -6,12 +6,7 @@ import { fixture } from './support/threads.js'
 
 const require = createRequire(import.meta.url)
 
-// The loader of the test runner would try to make something of the file; Node refuses it so.
-register(`data:text/javascript,${encodeURIComponent(`
-  export async function load (url, context, next) {
-    if (!url.endsWith('.answer')) return next(url, context)
-    throw Object.assign(new TypeError('Unknown file extension'), { code: 'ERR_UNKNOWN_FILE_EXTENSION' })
-  }`)}`)
+register('./fixtures/hooks/unknown-extension.js', import.meta.url)
 
 /** Calls in this thread what runs in the others. */
 function run (file: string, payload: unknown = {}): Promise<ThreadOutcome> {

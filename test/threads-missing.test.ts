@@ -2,12 +2,7 @@ import { register } from 'node:module'
 import t from 'tap'
 import { createThreadApp, fileTask } from './support/threads.js'
 
-// As if piscina had not been installed.
-register(`data:text/javascript,${encodeURIComponent(`
-  export async function resolve (specifier, context, next) {
-    if (specifier !== 'piscina') return next(specifier, context)
-    throw Object.assign(new Error("Cannot find package 'piscina'"), { code: 'ERR_MODULE_NOT_FOUND' })
-  }`)}`)
+register('./fixtures/hooks/no-piscina.js', import.meta.url)
 
 t.test('without piscina a task with a file fails and says what to install, and the app closes', async (t) => {
   const app = await createThreadApp(t)

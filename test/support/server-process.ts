@@ -1,7 +1,7 @@
 import { type ChildProcess, type SpawnOptions, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { accessSync, chownSync, constants, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 
@@ -32,13 +32,20 @@ export function skipWithout (name: string, path: string | undefined): string | f
   return path === undefined && process.env.CI !== 'true' ? `${name} is not installed` : false
 }
 
+/**
+ * A port that nobody listens on. It is none of those that the system gives to outgoing connections, one of which may come
+ * before the server does, or while it is down.
+ */
 export async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000)
+    const server = createServer().listen(port, '127.0.0.1')
+    const isFree = await once(server, 'listening').then(() => true, () => false)
+    if (!isFree) continue
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }
 
 interface Identity { uid?: number, gid?: number }
