@@ -49,7 +49,7 @@ async function run (flags: Flags): Promise<void> {
       const runs = Math.ceil(rounds / 2)
       const sent = Math.ceil(requests / 5)
       measured.stored = await measureStored({ rounds: runs, requests: sent, pluginUrl, onRound: round => progress(`stored: round ${round} of ${runs}`) })
-      console.log(`\nTasks stored in Redis, ${runs} rounds of ${sent} requests: median, with the spread of the rounds\n`)
+      console.log(`\nTasks stored in Redis, ${runs} rounds of ${sent} requests: median, with the quartiles of the slices\n`)
       console.log(storedTable(measured.stored))
       console.log('\nFrom the reply, read by the client, to the start of the task in an idle worker; below zero it started before\n')
       console.log(latencyTable(measured.stored))

@@ -15,12 +15,13 @@ const VARIANTS = [
   { key: 'plugin-5', label: 'this plugin, 5 tasks', way: 'plugin', tasks: 5, base: 'bulk-5' }
 ]
 
-const SLICES = 8
+const SLICES = 16
 const CONNECTIONS = 64
 // Until the compiler has done its work: before, the variant with more code looks worse than it is.
 const WARM_UP_REQUESTS = 16_000
 const LATENCY_REQUESTS = 200
 
+/** One value for each slice: the machine may change within a round. */
 export interface Samples {
   micros: number[]
   tasksPerSecond: number[]
@@ -28,10 +29,9 @@ export interface Samples {
 
 interface Runner {
   key: string
+  tasks: number
   server: ServerProcess
   load: Load
-  micros: number
-  durationMs: number
 }
 
 /** What a measurement needs to know. */
@@ -65,20 +65,18 @@ async function measureCpu ({ redis, pluginUrl, engineUrl }: Setup, { rounds, req
       const server = await startServer('stored.js', spec)
       const load = await openLoad(server.port, '/', CONNECTIONS)
       await load.saturate(WARM_UP_REQUESTS)
-      runners.push({ key, server, load, micros: 0, durationMs: 0 })
+      runners.push({ key, server, load, tasks })
     }
     for (let slice = 0; slice < SLICES; slice++) {
-      for (const runner of shuffled(runners)) {
-        const before = await runner.server.ask('cpuMicros')
-        const { durationMs } = await runner.load.saturate(sliceRequests)
-        runner.micros += await runner.server.ask('cpuMicros') - before
-        runner.durationMs += durationMs
+      for (const { key, tasks, server, load } of shuffled(runners)) {
+        const before = await server.ask('cpuMicros')
+        const { durationMs } = await load.saturate(sliceRequests)
+        const samples = results.get(key)!
+        samples.micros.push((await server.ask('cpuMicros') - before) / sliceRequests)
+        samples.tasksPerSecond.push(sliceRequests * tasks / durationMs * 1000)
       }
     }
-    for (const { key, server, load, micros, durationMs } of runners) {
-      const { tasks } = VARIANTS.find((variant) => variant.key === key)!
-      results.get(key)!.micros.push(micros / (sliceRequests * SLICES))
-      results.get(key)!.tasksPerSecond.push(sliceRequests * SLICES * tasks / durationMs * 1000)
+    for (const { server, load } of runners) {
       load.close()
       await server.stop()
     }
@@ -125,7 +123,7 @@ export function storedTable ({ cpu }: StoredFigures): string {
   return markdownTable(['web process', 'CPU µs/request', 'CPU ratio', 'tasks stored/s'], VARIANTS.map(({ key, label, base }) => {
     const own = cpu.get(key)!
     return [
-      label, median(own.micros).toFixed(1), withSpread(ratios(own.micros, cpu.get(base)!.micros)), median(own.tasksPerSecond).toFixed(0)
+      label, median(own.micros).toFixed(1), withSpread(ratios(own.micros, cpu.get(base)!.micros), 2, 0.25), median(own.tasksPerSecond).toFixed(0)
     ]
   }))
 }

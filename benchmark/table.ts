@@ -1,4 +1,4 @@
-import { median, quantile } from './statistics.js'
+import { quantile } from './statistics.js'
 
 /** A Markdown table, padded so that it reads well in a terminal too. */
 export function markdownTable (head: string[], rows: string[][]): string {
@@ -12,8 +12,8 @@ function pad (cell: string, width: number, column: number): string {
   return column === 0 ? cell.padEnd(width) : cell.padStart(width)
 }
 
-/** The median, with the smallest and the largest value beside it. */
-export function withSpread (values: number[], digits = 2): string {
-  const [mid, min, max] = [median(values), quantile(values, 0), quantile(values, 1)].map(value => value.toFixed(digits))
-  return `${mid} (${min}..${max})`
+/** The median, with the smallest and the largest value beside it, less this share of all at either end. */
+export function withSpread (values: number[], digits = 2, cut = 0): string {
+  const [mid, low, high] = [0.5, cut, 1 - cut].map(share => quantile(values, share).toFixed(digits))
+  return `${mid} (${low}..${high})`
 }
