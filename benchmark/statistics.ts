@@ -11,9 +11,9 @@ export function median (values: ArrayLike<number>): number {
   return quantile(values, 0.5)
 }
 
-/** Combines what two variants measured in the same round, round by round. */
+/** Combines what two variants measured at the same time, pair by pair. */
 export function paired (a: number[], b: number[], combine: (a: number, b: number) => number): number[] {
-  return a.map((value, round) => combine(value, b[round] as number))
+  return a.map((value, index) => combine(value, b[index] as number))
 }
 
 export function ratios (a: number[], b: number[]): number[] {

@@ -12,7 +12,7 @@ function pad (cell: string, width: number, column: number): string {
   return column === 0 ? cell.padEnd(width) : cell.padStart(width)
 }
 
-/** The median, with the smallest and the largest value beside it, less this share of all at either end. */
+/** The median, with the quantiles `cut` and `1 - cut` beside it: the smallest and the largest value unless told otherwise. */
 export function withSpread (values: number[], digits = 2, cut = 0): string {
   const [mid, low, high] = [0.5, cut, 1 - cut].map(share => quantile(values, share).toFixed(digits))
   return `${mid} (${low}..${high})`

@@ -1,18 +1,18 @@
 // What runs in a thread. It is CommonJS in both builds, because a thread starts from a path, and a module that is
 // compiled to both formats cannot know its own: `import.meta` is a syntax error in one, `__filename` missing in the other.
 // Both have the file of the ECMAScript build: the compiler of the other makes a require() of import(), which takes no URL.
-import nodeModule = require('node:module')
-import path = require('node:path')
-import url = require('node:url')
-import util = require('node:util')
-import threads = require('node:worker_threads')
+import { createRequire } from 'node:module'
+import { extname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { inspect } from 'node:util'
+import { parentPort } from 'node:worker_threads'
 import type { ThreadTask } from '../types/index.js' with { 'resolution-mode': 'import' }
 import type { KeyedCall, ThreadMessage, ThreadOutcome, Thrown } from './thread-call.js' with { 'resolution-mode': 'import' }
 
 type TaskFunction = (payload: unknown, task: ThreadTask) => unknown
 
 // A loader that has read this file itself gives it a `require` that lacks `extensions`.
-const fullRequire = nodeModule.createRequire(__filename)
+const fullRequire = createRequire(__filename)
 
 /** Runs one attempt. Rejects only if the thread itself is at its end. */
 async function run ({ key, file, payload, id, name, attempt }: KeyedCall): Promise<ThreadOutcome> {
@@ -23,7 +23,7 @@ async function run ({ key, file, payload, id, name, attempt }: KeyedCall): Promi
     attempt,
     progress (value) {
       const json = JSON.stringify(value) as string | undefined
-      if (json === undefined) throw new TypeError(`progress must be JSON, received ${util.inspect(value)}`)
+      if (json === undefined) throw new TypeError(`progress must be JSON, received ${inspect(value)}`)
       reported.reports++
       reported.progress = json
       say({ backgroundTask: key, progress: json })
@@ -45,17 +45,17 @@ async function run ({ key, file, payload, id, name, attempt }: KeyedCall): Promi
     return { thrown: toThrown(error), ...reported }
   }
   if (isCloneable(result)) return { result, ...reported }
-  const error = new TypeError(`its result cannot be copied, received ${util.inspect(result)}`)
+  const error = new TypeError(`its result cannot be copied, received ${inspect(result)}`)
   return { thrown: toThrown(error), isFileAtFault: true, ...reported }
 }
 
 function say (message: ThreadMessage): void {
-  threads.parentPort?.postMessage(message)
+  parentPort?.postMessage(message)
 }
 
 async function load (file: string): Promise<TaskFunction> {
   const fn = defaultOf(await loadModule(file))
-  if (typeof fn !== 'function') throw new TypeError(`its default export must be a function, received ${util.inspect(fn)}`)
+  if (typeof fn !== 'function') throw new TypeError(`its default export must be a function, received ${inspect(fn)}`)
   return fn as TaskFunction
 }
 
@@ -64,9 +64,9 @@ async function loadModule (file: string): Promise<unknown> {
   try {
     return await import(file)
   } catch (error) {
-    const isHooked = (error as { code?: unknown } | null)?.code === 'ERR_UNKNOWN_FILE_EXTENSION' && path.extname(file) in fullRequire.extensions
+    const isHooked = (error as { code?: unknown } | null)?.code === 'ERR_UNKNOWN_FILE_EXTENSION' && extname(file) in fullRequire.extensions
     if (!isHooked) throw error
-    return fullRequire(url.fileURLToPath(file))
+    return fullRequire(fileURLToPath(file))
   }
 }
 
@@ -79,7 +79,7 @@ function defaultOf (module: unknown): unknown {
 }
 
 function toThrown (value: unknown): Thrown {
-  if (!(value instanceof Error)) return { value: isCloneable(value) ? value : util.inspect(value) }
+  if (!(value instanceof Error)) return { value: isCloneable(value) ? value : inspect(value) }
   const fields = Object.entries(value).filter(([, field]) => isCloneable(field))
   return { value: clonedAsError(value) ? value : plainError(value), name: value.name, fields: Object.fromEntries(fields) }
 }

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import t, { type Test } from 'tap'
 import type { StoredTask } from '../index.js'
 import { bullmqEngine, type BullmqEngine, type BullmqEngineOptions } from '../lib/bullmq.mjs'
@@ -5,6 +6,9 @@ import { Bench, completed, latch, task } from '../lib/conformance/bench.js'
 import { PostgresServer, withoutPostgres } from './support/postgres.js'
 import { RedisServer, withoutRedis } from './support/redis.js'
 import { until } from './support/until.js'
+
+// Without types of its own.
+const { Pool } = createRequire(import.meta.url)('pg')
 
 type Store = Pick<BullmqEngineOptions, 'connection' | 'postgres'>
 
@@ -226,6 +230,21 @@ t.test('on Redis', { skip: withoutRedis }, async (t) => {
 t.test('on PostgreSQL', { skip: withoutPostgres }, async (t) => {
   const postgres = await PostgresServer.start()
   t.teardown(() => postgres.stop())
+
+  for (const queries of [0, 1, 2, 4, 8, 16, 32]) {
+    t.test(`a pool of the user's has all its clients back when the engine closes after as long as ${queries} queries take`, async (t) => {
+      const pool = new Pool({ connectionString: postgres.connectionString, options: '-c search_path=bullmq' })
+      const pass = async (count: number): Promise<void> => { for (let n = 0; n < count; n++) await pool.query('SELECT 1') }
+      const bench = new Bench(bullmqEngine({ postgres: pool, queue: `pool-${queries}` }))
+      await bench.start()
+      await pass(queries)
+      await bench.close()
+      // As long as it takes to open.
+      await pass(100)
+      await until(() => pool.totalCount === pool.idleCount, 5000)
+      await pool.end()
+    })
+  }
   const store = { postgres: postgres.connectionString }
   engineTests(t, store)
 })

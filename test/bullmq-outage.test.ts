@@ -187,7 +187,7 @@ t.test('Redis out of order', { skip: withoutRedis }, async (t) => {
   })
 
   t.test('of a batch that a full Redis refuses nothing is stored, and it stores again once there is room', async (t) => {
-    const setting = await setUp(t, { connection: redis.connection }, { worker: false })
+    const setting = await setUp(t, { connection: redis.connection }, { worker: false, storeTimeout: 10_000 })
     await stores(setting)
     const count = (): Promise<number> => redis.ask((client) => client.dbsize())
     const before = await count()

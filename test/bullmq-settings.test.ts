@@ -135,6 +135,19 @@ t.test('a queue that others use too', { skip: withoutRedis }, async (t) => {
     await worker.close()
   })
 
+  t.test('jobs that another part of the program adds belong to their parent: those of a batch and one that joins it', async (t) => {
+    const engine = bullmqEngine({ connection, queue: 'parents' })
+    t.teardown(() => engine.close())
+    const { queue } = engine
+    const parent = await queue.add('parent', { payload: {} })
+    const { name, data, opts } = { name: 'child', data: { payload: {} }, opts: { parent: { id: parent.id!, queue: queue.qualifiedName } } }
+    const batch = queue.addBulk([{ name, data, opts }, { name, data, opts }])
+    // The batch is due in this turn, and has not been sent.
+    await new Promise<void>((resolve) => { process.nextTick(resolve) })
+    await Promise.all([batch, queue.add(name, data, opts)])
+    t.match(await parent.getDependenciesCount(), { unprocessed: 3 })
+  })
+
   t.test('a batch is refused with the reason of Redis when a key of the queue holds something else', async (t) => {
     const bench = await createBench(t, { connection, queue: 'broken' })
     await bench.engine.add([task()])

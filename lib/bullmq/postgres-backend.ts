@@ -7,6 +7,13 @@ interface Opening {
   waitUntilReady: () => Promise<void>
 }
 
+interface Connection extends Opening {
+  pool: NodeJS.EventEmitter
+  /** Undefined until it begins to close. */
+  isClosing: unknown
+  getListenClient: () => Promise<unknown>
+}
+
 /** What we use of a backend's inside: it subscribes to events once, and then waits for each. */
 interface Listening {
   ensureListeningEvents: () => Promise<unknown>
@@ -16,10 +23,16 @@ interface Listening {
 export function postgresBackend (bullmq: BullmqModule): Bullmq.BackendFactory<any, any> {
   return (name, options, more) => {
     const backend = bullmq.createPostgresBackend(name, options, more)
-    const { connection } = backend as unknown as { connection: Opening & { pool: NodeJS.EventEmitter } }
+    const { connection } = backend as unknown as { connection: Connection }
     const pool = isPool(options.connection) ? options.connection : undefined
     // The error of a client that is lent while its connection breaks would end the process; its query rejects all the same.
     connection.pool.on('connect', (client) => { client.on('error', () => {}) })
+    const { getListenClient } = connection
+    connection.getListenClient = async () => {
+      // Nobody would give back a client that is lent from now on, and the pool of a user never end.
+      if (connection.isClosing !== undefined) throw new Error('the connection is closed')
+      return await getListenClient.call(connection)
+    }
     for (const opening of [connection, backend as unknown as Opening]) {
       const open = opening.waitUntilReady.bind(opening)
       opening.waitUntilReady = async () => {

@@ -4,27 +4,30 @@ import { type Answer, Batches } from './batches.js'
 import type { BullmqModule } from './module.js'
 
 /**
- * BullMQ's backend for Redis, except that a batch is stored whole or not at all, and that what one turn of the event loop
- * stores is sent together.
+ * BullMQ's backend for Redis, except that a batch is stored whole or not at all, and that the batches of one turn of the
+ * event loop are sent together, and so are its single jobs.
  */
 export function redisBackend (bullmq: BullmqModule): Bullmq.BackendFactory<Bullmq.RedisQueueBackend> {
   return (name, options, more) => {
     const backend = bullmq.createRedisBackend(name, options, more)
+    const addJob = backend.addJob.bind(backend)
     const addJobs = backend.addJobs.bind(backend)
 
     // BullMQ sends a batch as a pipeline: when memory runs out in the middle of it, half of it is stored.
     const batches = new Batches(async (entries) => {
       const transaction = (await backend.client).multi()
-      for (const { job, jobId } of entries) await backend.addJobToTransaction(transaction, job, jobId)
+      for (const { job, jobId, parentKeyOpts } of entries) {
+        await backend.addJobToTransaction(transaction, job, jobId, parentKeyOpts)
+      }
       return await transaction.exec() as Answer[]
     })
 
     // A transaction costs ioredis much more CPU than a command, so that one job is better off without.
-    backend.addJob = async (job, jobId, parentKeyOpts) => {
-      if (batches.isDue) return (await backend.addJobs([{ job, jobId }]))[0] as string
-      const client = await backend.client
-      holdWrites((client as unknown as { stream: Socket }).stream)
-      return await backend.addJobToTransaction(client, job, jobId, parentKeyOpts)
+    backend.addJob = async (job, jobId, parentKeyOpts = {}) => {
+      if (batches.isDue) return (await backend.addJobs([{ job, jobId, parentKeyOpts }]))[0] as string
+      const { stream } = await backend.client as { stream?: Socket }
+      if (stream !== undefined) holdWrites(stream)
+      return await addJob(job, jobId, parentKeyOpts)
     }
     backend.addJobs = async (entries) => {
       const answers = await batches.add(entries)
@@ -38,7 +41,7 @@ export function redisBackend (bullmq: BullmqModule): Bullmq.BackendFactory<Bullm
   }
 }
 
-/** Has what is written in this turn of the event loop go out in one piece: a call of the system for each is dear. */
+/** Has what is written in this turn of the event loop go out in one piece: a system call for each is a large part of its cost. */
 function holdWrites (socket: Socket): void {
   if (socket.writableCorked > 0) return
   socket.cork()

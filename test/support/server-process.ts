@@ -33,15 +33,19 @@ export function skipWithout (name: string, path: string | undefined): string | f
 }
 
 /**
- * A port that nobody listens on. It is none of those that the system gives to outgoing connections, one of which may come
+ * A port that nobody listens on, below those that systems usually give to outgoing connections, one of which may come
  * before the server does, or while it is down.
  */
 export async function freePort (): Promise<number> {
   for (;;) {
     const port = 10_000 + Math.floor(Math.random() * 20_000)
     const server = createServer().listen(port, '127.0.0.1')
-    const isFree = await once(server, 'listening').then(() => true, () => false)
-    if (!isFree) continue
+    try {
+      await once(server, 'listening')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') continue
+      throw error
+    }
     server.close()
     await once(server, 'close')
     return port

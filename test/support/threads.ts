@@ -8,7 +8,7 @@ import type { AppTasks } from '../../lib/app-tasks.js'
 import { createApp } from './app.js'
 import { nextTurn, turnUntil } from './turns.js'
 
-// What runs in threads is TypeScript here. The loader of the test runner would make something of files that Node refuses.
+// What runs in threads is TypeScript here. The loader of the test runner works too, but takes longer to start.
 const tsx = createRequire(import.meta.url).resolve('tsx/cjs')
 
 /** One thread, so that another task has to wait for it or for its successor. */
