@@ -4,6 +4,7 @@ import type { Task, TaskAdder } from '../index.js'
 import { createApp } from './support/app.js'
 import { useFakeTimers } from './support/clock.js'
 import { createLatch } from './support/latch.js'
+import { createMost } from './support/most.js'
 import { nextTurn, turnUntil } from './support/turns.js'
 
 /** Sends a request whose handler runs `work`, and waits for its response. */
@@ -88,21 +89,18 @@ for (const [where, plugin, route, expected] of [
 ] as const) {
   t.test(`requestConcurrency, set ${where}, is how many tasks of one request run at once: ${expected}`, async (t) => {
     const app = await createApp(t, plugin)
-    let active = 0
-    let most = 0
+    const { work, most } = createMost()
     const started: number[] = []
     await withRequest(app, (tasks) => {
       for (let index = 0; index < 7; index++) {
         tasks.add(async () => {
           started.push(index)
-          most = Math.max(most, ++active)
-          await nextTurn()
-          active--
+          await work()
         })
       }
     }, route)
     await app.backgroundTasks.idle()
-    t.equal(most, expected)
+    t.equal(most(), expected)
     t.same(started, [0, 1, 2, 3, 4, 5, 6])
   })
 }
