@@ -241,7 +241,7 @@ t.test('Redis out of order', { skip: withoutRedis }, async (t) => {
     await disk.kill()
     goOn.resolve()
     await disk.start()
-    await until(async () => (await setting.app.backgroundTasks.get(task.id).catch(() => undefined))?.state === 'completed')
+    await until(async () => (await setting.app.backgroundTasks.get(task.id).catch(() => undefined))?.state === 'completed', 60_000)
     t.equal(runs, 1)
   })
 
