@@ -97,6 +97,7 @@ t.test('a task that ends well after the abort is completed', async (t) => {
       return 'saved'
     })
   }, { closeTimeout: 10 })
+  await turnUntil(() => task.state === 'active')
   await scene.app.close()
   t.match(task, { state: 'completed', result: 'saved' })
   t.same(scene.unfinished(), [])
@@ -124,6 +125,7 @@ t.test('a signal that is first read after the abort has aborted already', async 
       reasons.push(task.signal.reason)
     })
   }, { closeTimeout: 10, requestConcurrency: 2 })
+  await turnUntil(() => scene.app.backgroundTasks.stats().active === 2)
   await scene.app.close()
   t.match(reasons, [{ code: 'FST_BGT_CLOSING' }])
 })
@@ -136,6 +138,7 @@ t.test('past closeTimeout tasks that have not started are cancelled, and one lin
     tasks.push(list.add({ name: 'waiting' }, () => { started++ }))
     tasks.push(list.add({ name: 'behind' }, () => { started++ }))
   }, { closeTimeout: 10 })
+  await turnUntil(() => tasks[0]?.state === 'active')
   await scene.app.close()
 
   t.equal(started, 0)
@@ -222,6 +225,7 @@ t.test('one line names the tasks of all requests, of the app, and promises waite
   await scene.app.inject('/')
   tasks.push(scene.app.backgroundTasks.add({ name: 'of the app' }, forever))
   tasks.push(scene.app.backgroundTasks.waitUntil(forever(), { name: 'promise of the app' }))
+  await turnUntil(() => tasks.every(({ state }) => state === 'active'))
   await scene.app.close()
 
   const [line, ...more] = scene.unfinished()
@@ -263,6 +267,7 @@ t.test('what an aborted task adds still has its second', async (t) => {
       list.add(async function slow () { await forever() })
     })
   }, { closeTimeout: 10 })
+  await turnUntil(() => scene.app.backgroundTasks.stats().active === 1)
   await scene.app.close()
   t.same(ran, ['quick'])
   t.match(scene.unfinished(), [{ tasks: [{ name: 'slow', state: 'active' }] }])

@@ -283,7 +283,7 @@ for (const [title, pause] of [
   ['does not answer', () => new Promise<void>(() => {})]
 ] as const) {
   t.test(`close waits for the tasks, and ends, also when pause of the engine ${title}`, async (t) => {
-    const { app, events, work } = await createNoted(t, { pause }, { closeTimeout: 100 })
+    const { app, events, work } = await createNoted(t, { pause }, { closeTimeout: 5000 })
     await app.ready()
     app.backgroundTasks.add(work, {})
     const fn: Task = app.backgroundTasks.add(async () => { for (let turn = 0; turn < 10; turn++) await nextTurn() })
