@@ -16,6 +16,8 @@ t.test('with a client factory of BullMQ tasks are stored in a Redis Cluster, one
 
   const engine = bullmqEngine({ connection: redis.connection, prefix: '{tasks}' })
   t.teardown(() => engine.close())
+  // A busy machine may need longer for the first connection than an engine lets a request wait.
+  await engine.queue.waitUntilReady()
   const batches = [[task()], [task(), task()]]
   for (const tasks of batches) {
     t.same(await engine.add(tasks), tasks.map(({ id }) => id))
