@@ -1,7 +1,7 @@
-import { BullmqEngine } from './bullmq/engine.js'
-import { explainMissing } from './bullmq/missing.js'
-import type { BullmqModule } from './bullmq/module.js'
-import type { BullmqEngineOptions } from './bullmq/options.js'
+import { BullmqEngine } from './engines/bullmq/engine.js'
+import { explainMissing } from './engines/bullmq/missing.js'
+import type { BullmqModule } from './engines/bullmq/module.js'
+import type { BullmqEngineOptions } from './engines/bullmq/options.js'
 
 export type { BullmqEngine, BullmqEngineOptions }
 

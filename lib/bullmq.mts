@@ -1,6 +1,6 @@
-import { BullmqEngine } from './bullmq/engine.js'
-import { explainMissing } from './bullmq/missing.js'
-import type { BullmqEngineOptions } from './bullmq/options.js'
+import { BullmqEngine } from './engines/bullmq/engine.js'
+import { explainMissing } from './engines/bullmq/missing.js'
+import type { BullmqEngineOptions } from './engines/bullmq/options.js'
 
 export type { BullmqEngine, BullmqEngineOptions }
 

@@ -2,11 +2,11 @@ import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typ
 import type { onRequestHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import type { TaskSnapshot } from '../types/index.js'
-import type { AppTasks } from './app-tasks.js'
-import { EventStreams } from './event-streams.js'
-import { FollowedTask } from './followed-task.js'
-import { taskRoutesOptions } from './options.js'
-import { isFinal } from './snapshot.js'
+import type { AppTasks } from './app/app-tasks.js'
+import { EventStreams } from './status/event-streams.js'
+import { FollowedTask } from './status/followed-task.js'
+import { taskRoutesOptions } from './options/options.js'
+import { isFinal } from './base/snapshot.js'
 
 /** Options of `app.register(taskRoutes, options)`. */
 export interface TaskRoutesOptions {

@@ -1,11 +1,11 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { AppTasks } from './app-tasks.js'
+import type { AppTasks } from './app/app-tasks.js'
 import { describe, errors } from './errors.js'
-import type { Executor } from './executor.js'
-import type { BackgroundTask } from './task.js'
-import type { TaskQueue } from './task-queue.js'
+import type { Executor } from './run/executor.js'
+import type { BackgroundTask } from './task/task.js'
+import type { TaskQueue } from './request/task-queue.js'
 
-export { type ConformanceCase, type ConformanceOptions, engineConformance } from './conformance.js'
+export { type ConformanceCase, type ConformanceOptions, engineConformance } from './engines/conformance/engine-conformance.js'
 
 /** A task that was added while tasks were captured. */
 export interface CapturedTask {

@@ -1,5 +1,5 @@
 import type { Engine, StoredTask } from '../../index.js'
-import { memoryEngine } from '../../lib/engines/memory.js'
+import { memoryEngine } from '../../lib/engines/memory/memory-engine.js'
 import { createLatch } from './latch.js'
 import { nextTurn } from './turns.js'
 

@@ -4,7 +4,7 @@ import type { Test } from 'tap'
 import {
   type BackgroundTasksOptions, type NamedTask, type Schema, type SharedTaskOptions, type Task, type TaskSnapshot, defineTask
 } from '../../index.js'
-import type { AppTasks } from '../../lib/app-tasks.js'
+import type { AppTasks } from '../../lib/app/app-tasks.js'
 import { createApp } from './app.js'
 import { nextTurn, turnUntil } from './turns.js'
 

@@ -1,8 +1,0 @@
-import { channel, tracingChannel } from 'node:diagnostics_channel'
-import type { TaskMessage } from '../types/index.js'
-
-/** Published when a task is added. */
-export const addChannel = channel('fastify-background-tasks.add')
-
-/** Published around each attempt. */
-export const runChannel = tracingChannel<unknown, TaskMessage>('fastify-background-tasks.run')

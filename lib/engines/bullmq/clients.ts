@@ -1,0 +1,160 @@
+import type * as Bullmq from 'bullmq'
+import { within } from '../../base/within.js'
+import type { BullmqModule } from './module.js'
+import type { BullmqEngineOptions } from './options.js'
+import { postgresBackend, postgresOptions } from './postgres-backend.js'
+import { redisBackend, redisOptions } from './redis-backend.js'
+import { areConnected, cutConnections, failSoon, settleConnections } from './redis-connections.js'
+
+/** How long a connection that is opening may be waited for. */
+const PATIENCE_MS = 1000
+
+/** How long until a store that could not be reached is tried again. */
+const RETRY_MS = 500
+
+/** How long the store may take to say goodbye. */
+const GOODBYE_MS = 2000
+
+/** How long the end of a connection may be waited for. What comes after it, as the deadline of close, must not be late. */
+const PARTING_MS = 200
+
+type Client = Bullmq.QueueBase<any, any>
+
+interface CommonOptions {
+  connection: any
+  prefix?: string
+  telemetry?: Bullmq.Telemetry
+}
+
+/** Makes BullMQ's objects, all for one queue in one store, and closes them. */
+export class Clients {
+  readonly #bullmq: BullmqModule
+  readonly #options: BullmqEngineOptions
+  readonly #factory: Bullmq.BackendFactory<any, any>
+  readonly #onError: (error: Error) => void
+  readonly #clients: Client[] = []
+  /** Those that have been connected, if only once. */
+  readonly #open = new Set<Client>()
+  readonly #timers = new Set<NodeJS.Timeout>()
+  #openedAt = Infinity
+  #isClosed = false
+  #lastError: Error | undefined
+
+  constructor (bullmq: BullmqModule, options: BullmqEngineOptions, onError: (error: Error) => void) {
+    this.#bullmq = bullmq
+    this.#options = options
+    this.#factory = options.postgres === undefined ? redisBackend(bullmq) : postgresBackend(bullmq)
+    this.#onError = onError
+  }
+
+  queue (): Bullmq.Queue {
+    const queue = new this.#bullmq.Queue<any, any, string, any, any, string, any, any>(this.#name, this.#common(false), this.#factory)
+    return this.#opening(queue, async () => { if (this.#isRedis) await failSoon(queue.getBackend()) })
+  }
+
+  events (): Bullmq.QueueEvents {
+    const options = { ...this.#common(true), autorun: false }
+    const events = new this.#bullmq.QueueEvents<any, any>(this.#name, options, this.#factory)
+    return this.#opening(events, () => events.run()) as Bullmq.QueueEvents
+  }
+
+  worker (processor: Bullmq.Processor, own: Omit<Bullmq.WorkerOptions, 'connection'>): Bullmq.Worker {
+    const { limiter, metrics } = this.#options
+    const options = { ...this.#common(true), ...(limiter && { limiter }), ...(metrics && { metrics }), ...own }
+    return this.#opening(new this.#bullmq.Worker<any, any, string, any, any, any>(this.#name, processor, options, this.#factory))
+  }
+
+  /** Whether nothing of the client has to wait for its first connection. */
+  isOpen (client: Client): boolean {
+    return this.#open.has(client) || !this.#isRedis
+  }
+
+  /** Rejects soon when there is no connection yet: BullMQ would wait for the first one for as long as it takes. */
+  async assertOpen (client: Client): Promise<void> {
+    if (this.isOpen(client)) return
+    const left = this.#openedAt + PATIENCE_MS - performance.now()
+    try {
+      if (left <= 0) throw new Error('there is no connection')
+      await within(left, () => client.waitUntilReady())
+    } catch (error) {
+      throw this.#lastError ?? error
+    }
+  }
+
+  /** Begins to close a worker, so that it waits for tasks no more: Redis tells of each task only one of those that wait. */
+  async endWaiting (worker: Bullmq.Worker): Promise<void> {
+    const backend = worker.getBackend()
+    if (!this.#isRedis || !this.#open.has(worker) || !await areConnected(backend)) return
+    worker.close().catch(() => {})
+    await within(PARTING_MS, () => backend.disconnectBlocking()).catch(() => {})
+  }
+
+  /** Closes everything, what cannot be reached too. */
+  async close (): Promise<void> {
+    this.#isClosed = true
+    for (const timer of this.#timers) clearTimeout(timer)
+    await Promise.all(this.#clients.map((client) => this.#close(client)))
+  }
+
+  async #close (client: Client): Promise<void> {
+    // What has never been open would be waited for.
+    if (!this.#open.has(client)) return await closeNow(client)
+    await within(GOODBYE_MS, async () => {
+      const isConnected = !this.#isRedis || await settleConnections(client.getBackend())
+      await (isConnected ? client.close() : closeNow(client))
+    }).catch(() => { if (this.#isRedis) return cutConnections(client.getBackend()) })
+  }
+
+  get #isRedis (): boolean {
+    return this.#options.postgres === undefined
+  }
+
+  get #name (): string {
+    return this.#options.queue ?? 'background-tasks'
+  }
+
+  #common (blocking: boolean): CommonOptions {
+    const { connection, postgres, prefix, telemetry } = this.#options
+    return {
+      connection: postgres === undefined ? redisOptions(connection, blocking) : postgresOptions(postgres),
+      ...(prefix !== undefined && { prefix }),
+      ...(telemetry !== undefined && { telemetry })
+    }
+  }
+
+  /** Takes charge of a new client, and calls `onOpen` once it is connected. */
+  #opening<Opened extends Client> (client: Opened, onOpen?: () => Promise<void>): Opened {
+    this.#openedAt = Math.min(this.#openedAt, performance.now())
+    this.#clients.push(client)
+    client.on('error', (error) => {
+      this.#lastError = error
+      this.#onError(error)
+    })
+    this.#awaitOpen(client, onOpen)
+    return client
+  }
+
+  #awaitOpen (client: Client, onOpen?: () => Promise<void>): void {
+    client.waitUntilReady().then(async () => {
+      this.#open.add(client)
+      await onOpen?.()
+    }).catch((error) => {
+      if (this.#isClosed) return
+      this.#onError(error)
+      const timer = setTimeout(() => {
+        this.#timers.delete(timer)
+        this.#awaitOpen(client, onOpen)
+      }, RETRY_MS)
+      this.#timers.add(timer)
+    })
+  }
+}
+
+/** Closes a client that has nothing to say goodbye to. */
+async function closeNow (client: Client): Promise<void> {
+  if ('resume' in client) return await (client as Bullmq.Worker).close(true)
+  const closed = client.getBackend().close(true)
+  // Ends its loops, but may wait for a connection for ever.
+  client.close().catch(() => {})
+  await closed
+}

@@ -1,0 +1,126 @@
+import type { Job, JobState, JobsOptions } from 'bullmq'
+import type { StoredRetry, StoredTask, TaskErrorSnapshot, TaskSnapshot } from '../../../types/index.js'
+import { errors } from '../../errors.js'
+import { BACKOFF } from '../../options/options.js'
+import { errorSnapshot } from '../../base/snapshot.js'
+
+/** What BullMQ has no place of its own for: every request pays for each byte. */
+export interface JobData extends Omit<StoredTask, 'id' | 'name' | 'createdAt' | 'retry' | 'delay' | 'priority'> {
+  /** Of the retries, what is not usual. Their number is in BullMQ's `attempts`. */
+  retry?: Partial<StoredRetry>
+  /** Why the last attempt failed, with what BullMQ's `failedReason` has no place for. */
+  error?: TaskErrorSnapshot
+  /** Present once somebody has cancelled the task; `at` is when, in milliseconds. */
+  cancelled?: { reason?: unknown, at?: number }
+}
+
+export type TaskJob = Job<JobData, unknown, string>
+
+/** Ids are UUIDs. Whatever else somebody asks for may be the name of another key in Redis. */
+export function isId (id: string): boolean {
+  return /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/.test(id)
+}
+
+/** What `addBulk` takes for a task. */
+export function toJob (task: StoredTask, removeAfterMs: number): { name: string, data: JobData, opts: JobsOptions } {
+  const { id, name, payload, createdAt, timeout, retry, delay, key, priority, reqId, trace } = task
+  // Every request pays for this: the rest of a pattern takes several times as long.
+  const data: { -readonly [Key in keyof JobData]: JobData[Key] } = { payload }
+  if (timeout !== undefined) data.timeout = timeout
+  if (retry !== undefined && isUnusual(retry)) data.retry = retry
+  if (key !== undefined) data.key = key
+  if (reqId !== undefined) data.reqId = reqId
+  if (trace !== undefined) data.trace = trace
+  const removed = { age: Math.ceil(removeAfterMs / 1000) }
+  const opts: JobsOptions = {
+    jobId: id,
+    timestamp: createdAt,
+    attempts: 1 + (retry?.retries ?? 0),
+    // The delay is that of the outcome: see the worker's backoffStrategy.
+    backoff: { type: 'custom' },
+    removeOnComplete: removed,
+    removeOnFail: removed
+  }
+  if (delay !== undefined) opts.delay = delay
+  if (priority !== undefined) opts.priority = priority
+  if (key !== undefined) opts.deduplication = { id: JSON.stringify([name, key]) }
+  return { name, data, opts }
+}
+
+function isUnusual ({ delay, factor, maxDelay, jitter, conditional }: StoredRetry): boolean {
+  return delay !== BACKOFF.delay || factor !== BACKOFF.factor || maxDelay !== BACKOFF.maxDelay || jitter !== BACKOFF.jitter ||
+    conditional === true
+}
+
+export function toStored (job: TaskJob): StoredTask {
+  const { error, cancelled, retry, ...stored } = job.data
+  const retries = (job.opts.attempts as number) - 1
+  return {
+    ...stored, id: idOf(job), name: job.name, createdAt: job.timestamp, ...(retries > 0 && { retry: { ...BACKOFF, ...retry, retries } })
+  }
+}
+
+export function idOf ({ id }: TaskJob): string {
+  return id as string
+}
+
+function isoOf (ms: number): string {
+  return new Date(ms).toISOString()
+}
+
+const STATES: Partial<Record<JobState | 'unknown', TaskSnapshot['state']>> =
+  { active: 'active', completed: 'completed', failed: 'failed', delayed: 'delayed' }
+
+/** Whether a job in this state has ended. */
+export function isEnd (jobState: JobState | 'unknown'): boolean {
+  return jobState === 'completed' || jobState === 'failed'
+}
+
+/** Whether the job had ended when it was read. */
+export function hasEnded ({ finishedOn }: TaskJob): boolean {
+  return finishedOn !== undefined
+}
+
+/** `jobState` must have been read before the job: a job may end in between, and must not lack its result then. */
+export function toSnapshot (job: TaskJob, jobState: JobState | 'unknown'): TaskSnapshot {
+  const { data, attemptsMade, timestamp, processedOn, finishedOn, progress } = job
+  const isCancelled = data.cancelled !== undefined && jobState !== 'completed'
+  const state = isCancelled ? 'cancelled' : STATES[jobState] ?? 'waiting'
+  const error = errorOf(job, state)
+  // A cancelled job is there until a worker takes it.
+  const finishedAt = isEnd(jobState) ? finishedOn : isCancelled ? data.cancelled?.at : undefined
+  return {
+    id: idOf(job),
+    name: job.name,
+    state,
+    attempt: state === 'active' ? attemptsMade + 1 : Math.max(1, attemptsMade),
+    ...(isWrapped(progress) && { progress: progress.value }),
+    createdAt: isoOf(timestamp),
+    ...(processedOn !== undefined && { startedAt: isoOf(processedOn) }),
+    ...(finishedAt !== undefined && { finishedAt: isoOf(finishedAt) }),
+    ...(error !== undefined && { error }),
+    ...(state === 'completed' && resultOf(job))
+  }
+}
+
+function errorOf ({ data, name, failedReason }: TaskJob, state: TaskSnapshot['state']): TaskErrorSnapshot | undefined {
+  if (state === 'cancelled') return data.error ?? errorSnapshot(new errors.FST_BGT_CANCELLED(name, { cause: undefined }))
+  if (state === 'failed') return data.error ?? { name: 'Error', message: failedReason }
+  return undefined
+}
+
+/** What a job returns: BullMQ makes null of no result, so that a result of null must look otherwise. */
+export function toReturnvalue (result: unknown): { value: unknown } | undefined {
+  return result === undefined ? undefined : { value: result }
+}
+
+/** What another program has returned is no wrapped result, and shown as it is; it may look like one by chance. */
+function resultOf ({ returnvalue }: TaskJob): { result?: unknown } {
+  if (returnvalue === null || returnvalue === undefined) return {}
+  return { result: isWrapped(returnvalue) && Object.keys(returnvalue).length === 1 ? returnvalue.value : returnvalue }
+}
+
+/** Progress and results are wrapped: BullMQ's own words for none are 0 and null. */
+function isWrapped (stored: unknown): stored is { value: unknown } {
+  return typeof stored === 'object' && stored !== null && 'value' in stored
+}

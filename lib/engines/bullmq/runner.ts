@@ -1,0 +1,127 @@
+import type * as Bullmq from 'bullmq'
+import type { EngineHost, RunOutcome, TaskErrorSnapshot } from '../../../types/index.js'
+import { type JobData, type TaskJob, idOf, toReturnvalue, toStored } from './jobs.js'
+import type { BullmqModule } from './module.js'
+
+/** A failed attempt that BullMQ shall have run again. */
+class RetryError extends Error {
+  readonly delayMs: number
+
+  constructor ({ name, message }: TaskErrorSnapshot, delayMs: number) {
+    super(message)
+    this.name = name
+    this.delayMs = delayMs
+  }
+}
+
+/** BullMQ's `backoffStrategy`: waits as long as the outcome says. */
+export function backoffOf (error: Error | undefined): number {
+  return error instanceof RetryError ? error.delayMs : 0
+}
+
+/** Runs BullMQ's jobs by the host, and tells BullMQ what becomes of them. */
+export class Runner {
+  readonly #bullmq: BullmqModule
+  readonly #host: EngineHost
+  readonly #running = new Map<string, AbortController>()
+  /** Jobs that come from now on are for other processes. */
+  paused = false
+
+  constructor (bullmq: BullmqModule, host: EngineHost) {
+    this.#bullmq = bullmq
+    this.#host = host
+  }
+
+  /** Somebody, in some process, has cancelled a task. */
+  cancel (id: string, reason: unknown): void {
+    this.#running.get(id)?.abort(reason)
+  }
+
+  /** Looks whether a task that runs has been marked as cancelled: the event that says so may be lost, or come too early. */
+  async lookForMarks (queue: Pick<Bullmq.Queue<JobData>, 'getJob'>): Promise<void> {
+    for (const id of this.#running.keys()) {
+      const job = await queue.getJob(id)
+      if (job?.data.cancelled !== undefined) this.cancel(id, job.data.cancelled.reason)
+    }
+  }
+
+  readonly run = async (job: TaskJob, token?: string): Promise<unknown> => {
+    if (this.paused) return await this.#giveBack(job, token)
+    const id = idOf(job)
+    if (job.data.cancelled !== undefined) throw new this.#bullmq.UnrecoverableError('cancelled')
+    const controller = new AbortController()
+    this.#running.set(id, controller)
+    const reports = new Reports(job)
+    try {
+      const outcome = await this.#host.run(toStored(job), {
+        attempt: job.attemptsMade + 1,
+        signal: controller.signal,
+        progress: (value) => { reports.send(value) }
+      })
+      await reports.sent
+      return await this.#conclude(job, token, outcome)
+    } finally {
+      this.#running.delete(id)
+    }
+  }
+
+  async #conclude (job: TaskJob, token: string | undefined, outcome: RunOutcome): Promise<unknown> {
+    const { UnrecoverableError } = this.#bullmq
+    switch (outcome.state) {
+      case 'completed':
+        return toReturnvalue(outcome.result)
+      case 'delayed':
+        throw new RetryError(outcome.error, outcome.delay)
+      case 'interrupted':
+        return await this.#giveBack(job, token, outcome.delay)
+      case 'cancelled':
+        await this.#note(job, { error: outcome.error, cancelled: job.data.cancelled ?? { at: Date.now() } })
+        throw new UnrecoverableError(outcome.error.message)
+      case 'failed':
+        await this.#note(job, { error: outcome.error })
+        throw new UnrecoverableError(outcome.error.message)
+    }
+  }
+
+  /** Adds to what is known of a job. That this fails must not be taken for a failed attempt, which would be tried again. */
+  async #note (job: TaskJob, more: Partial<JobData>): Promise<void> {
+    await job.updateData({ ...job.data, ...more }).catch(() => {})
+  }
+
+  /** Has the job run again, perhaps elsewhere, without counting this attempt. */
+  async #giveBack (job: TaskJob, token: string | undefined, delayMs?: number): Promise<never> {
+    if (delayMs !== undefined) {
+      await job.moveToDelayed(Date.now() + delayMs, token)
+      throw new this.#bullmq.DelayedError()
+    }
+    await job.moveToWait(token)
+    throw new this.#bullmq.WaitingError()
+  }
+}
+
+/** Sends one task's progress, one report at a time; of those that come meanwhile only the last. */
+class Reports {
+  readonly #job: TaskJob
+  /** Settles once everything has been sent, or could not be. */
+  sent: Promise<void> | undefined
+  #next: { value: unknown } | undefined
+
+  constructor (job: TaskJob) {
+    this.#job = job
+  }
+
+  send (value: unknown): void {
+    this.#next = { value }
+    this.sent ??= this.#sendAll()
+  }
+
+  async #sendAll (): Promise<void> {
+    while (this.#next !== undefined) {
+      const report = this.#next
+      this.#next = undefined
+      // Progress is for who watches: the task does not fail because a report was lost.
+      await this.#job.updateProgress(report).catch(() => {})
+    }
+    this.sent = undefined
+  }
+}

@@ -1,0 +1,21 @@
+import type { NamedTaskOptions } from '../../types/index.js'
+import type { Definition } from './define-task.js'
+import { type ResolvedTaskOptions, namedOptions } from '../options/options.js'
+
+/** The options of calls that give none, by those of the route and the definition. */
+const known = new WeakMap<ResolvedTaskOptions, WeakMap<Definition, ResolvedTaskOptions>>()
+
+/**
+ * The options of one call of a named task. Resolved once for all calls that give none: they are most.
+ * @throws FST_BGT_INVALID_OPTIONS when one is wrong
+ */
+export function namedCall (base: ResolvedTaskOptions, definition: Definition, call: NamedTaskOptions | undefined): ResolvedTaskOptions {
+  if (call !== undefined) return namedOptions(base, definition, call)
+  const ofRoute = known.get(base) ?? new WeakMap<Definition, ResolvedTaskOptions>()
+  let options = ofRoute.get(definition)
+  if (options === undefined) {
+    options = namedOptions(base, definition, {})
+    known.set(base, ofRoute.set(definition, options))
+  }
+  return options
+}

@@ -1,0 +1,91 @@
+import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
+import type { ResponseEnd } from '../../types/index.js'
+import { Chain, type Link } from '../base/linked-list.js'
+import type { BackgroundTask, TaskOwner } from '../task/task.js'
+
+/** The unfinished tasks of one request in the order added, and which of them may start next. */
+export abstract class TaskQueue implements TaskOwner, Link<TaskQueue> {
+  abstract readonly log: FastifyBaseLogger
+  abstract readonly reqId: string | undefined
+  abstract readonly server: FastifyInstance
+  abstract readonly response: ResponseEnd | undefined
+  abstract readonly request: FastifyRequest | undefined
+  abstract track (task: BackgroundTask, id: string): void
+  abstract cancel (task: BackgroundTask, reason: unknown): boolean
+  abstract changed (task: BackgroundTask): void
+  /** A task has ended: tells the engine that keeps it. */
+  abstract ended (task: BackgroundTask): void
+
+  /** Tasks not yet finished. */
+  size = 0
+  /** The queue behind this one in the executor's line; the queue itself when it is the last one there. */
+  behind: TaskQueue | undefined = undefined
+  /** Tasks that have started and not ended; a backoff keeps its place. */
+  running = 0
+  /** How many tasks run at once; 0 until they may start. */
+  limit = 0
+  /** Neighbours among the queues that have unfinished tasks. */
+  previous: TaskQueue | undefined = undefined
+  next: TaskQueue | undefined = undefined
+  readonly #tasks = new Chain<BackgroundTask>()
+  /** The first task that has never started. */
+  #nextWaiting: BackgroundTask | undefined = undefined
+  /** Tasks whose backoff is over, or that an engine has run. */
+  #due: BackgroundTask[] | undefined = undefined
+
+  /** Whether `take` would give a task. */
+  get runnable (): boolean {
+    return (this.#nextWaiting !== undefined && this.running < this.limit) || this.#due !== undefined
+  }
+
+  /** Appends a task. */
+  push (task: BackgroundTask): void {
+    this.size++
+    this.#tasks.push(task)
+    if (isInLine(task)) this.#nextWaiting ??= task
+  }
+
+  /** The next task that may start. */
+  take (): BackgroundTask | undefined {
+    const due = this.#due?.shift()
+    if (due !== undefined) {
+      if (this.#due?.length === 0) this.#due = undefined
+      return due
+    }
+    const task = this.#nextWaiting
+    if (task === undefined || this.running >= this.limit) return undefined
+    this.#nextWaiting = waitingFrom(task.next)
+    return task
+  }
+
+  /** A task may be taken, whatever the order and before the queue's tasks may start: its turn came before, or elsewhere. */
+  pushDue (task: BackgroundTask): void {
+    (this.#due ??= []).push(task)
+  }
+
+  /** Forgets a task that has ended. `taken`: it gives its place back. */
+  remove (task: BackgroundTask, taken: boolean): void {
+    this.size--
+    if (taken) this.running--
+    if (task === this.#nextWaiting) this.#nextWaiting = waitingFrom(task.next)
+    if (this.#due !== undefined) {
+      this.#due = this.#due.filter((due) => due !== task)
+      if (this.#due.length === 0) this.#due = undefined
+    }
+    this.#tasks.remove(task)
+  }
+
+  [Symbol.iterator] (): Generator<BackgroundTask, void, undefined> {
+    return this.#tasks[Symbol.iterator]()
+  }
+}
+
+function waitingFrom (task: BackgroundTask | undefined): BackgroundTask | undefined {
+  while (task !== undefined && !isInLine(task)) task = task.next
+  return task
+}
+
+/** Whether the task waits for its turn here, and not for an engine. */
+function isInLine (task: BackgroundTask): boolean {
+  return task.state === 'waiting' && task.extras?.stored === undefined
+}

@@ -1,0 +1,70 @@
+import { runChannel } from './channels.js'
+import { errors } from '../errors.js'
+import type { BackgroundTask } from '../task/task.js'
+
+/** Told how an attempt ended, perhaps more than once: only the first time for the attempt that still runs counts. */
+export type Settle = (task: BackgroundTask, attempt: number, failed: boolean, value: unknown) => void
+
+const noop = (): void => {}
+
+/** Runs one attempt, in the async context that is current. Never throws. */
+export function runAttempt (task: BackgroundTask, settle: Settle): void {
+  const { timeout, startsLate } = task.options
+  if (timeout !== undefined) {
+    if (startsLate === true) task.setClock(() => { startTimeout(task, timeout, settle) })
+    else startTimeout(task, timeout, settle)
+  }
+  if (runChannel.hasSubscribers) trace(task, () => { callFunction(task, settle) })
+  else callFunction(task, settle)
+}
+
+function callFunction (task: BackgroundTask, settle: Settle): void {
+  const { attempt, fn, args } = task
+  let value: unknown
+  try {
+    value = fn!.apply(undefined, args)
+    if (isThenable(value)) return settleWith(value, task, settle)
+  } catch (error) {
+    return settle(task, attempt, true, error)
+  }
+  settle(task, attempt, false, value)
+}
+
+/** Settles the running attempt as the promise does. */
+export function settleWith (promise: PromiseLike<unknown>, task: BackgroundTask, settle: Settle): void {
+  const { attempt } = task
+  const onRejected = (error: unknown): void => { settle(task, attempt, true, error) }
+  try {
+    // Promise.resolve guards against thenables that throw, or call back twice, but not against a promise's own `then`.
+    Promise.resolve(promise).then((value) => { settle(task, attempt, false, value) }, onRejected)
+  } catch (error) {
+    onRejected(error)
+  }
+}
+
+export function isThenable (value: unknown): value is PromiseLike<unknown> {
+  return ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
+    typeof (value as { then?: unknown }).then === 'function'
+}
+
+function startTimeout (task: BackgroundTask, timeoutMs: number, settle: Settle): void {
+  task.setTimer((task, attempt) => {
+    const error = new errors.FST_BGT_TIMEOUT(task.name, timeoutMs)
+    task.abort(error)
+    settle(task, attempt, true, error)
+  }, timeoutMs)
+}
+
+/** Traces until the attempt has ended, which may be before its function does. */
+function trace (task: BackgroundTask, run: () => void): void {
+  const traced = (): Promise<unknown> => new Promise((resolve, reject) => {
+    if (task.finished) {
+      // A subscriber has just cancelled it.
+      reject(task.error)
+      return
+    }
+    task.setTrace((failed, value) => { failed ? reject(value) : resolve(value) })
+    run()
+  })
+  runChannel.tracePromise(traced, { task, request: task.owner.request }).catch(noop)
+}

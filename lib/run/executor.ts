@@ -1,0 +1,200 @@
+import { Admission } from '../task/admission.js'
+import { type Settle, runAttempt, settleWith } from './attempt.js'
+import { Census, type EndState } from '../task/census.js'
+import { errors } from '../errors.js'
+import { History } from '../task/history.js'
+import type { ResolvedOptions } from '../options/options.js'
+import { ReadyLine } from './ready-queue.js'
+import { reportCancelled, reportCompleted, reportFailed, reportLate, reportRetry, reportSkipped } from './report.js'
+import { retryDelay } from './retry.js'
+import { Slice } from './turn-budget.js'
+import type { BackgroundTask } from '../task/task.js'
+import type { TaskQueue } from '../request/task-queue.js'
+import { isWanted } from './when.js'
+
+/** Runs the tasks of all requests: each queue in its order, all queues in turn, within the app's limits. */
+export class Executor {
+  readonly census = new Census()
+  readonly history: History
+  readonly admission: Admission
+  readonly #options: ResolvedOptions
+  readonly #concurrency: number
+  readonly #line = new ReadyLine()
+  /** From now on a failed attempt is final. */
+  #closing = false
+  /** Tasks running, less the promises that are only waited for. */
+  #slots = 0
+  readonly #slice = new Slice()
+  #scheduled = false
+  #draining = false
+
+  constructor (options: ResolvedOptions) {
+    this.#options = options
+    this.#concurrency = options.concurrency ?? Infinity
+    this.history = new History(options.history)
+    this.admission = new Admission(this.census, options.maxPending)
+  }
+
+  /** Takes a queue into the line if one of its tasks can start, and sees to it that tasks start soon. */
+  wake (queue: TaskQueue): void {
+    this.#enqueue(queue)
+    this.#schedule()
+  }
+
+  /** Follows a promise that is already under way. */
+  follow (task: BackgroundTask, promise: PromiseLike<unknown>): void {
+    task.startedAt = task.createdAt
+    task.runInAsyncScope(settleWith, undefined, promise, task, this.#settle)
+  }
+
+  /** Cancels a task that has not ended. */
+  cancel (task: BackgroundTask, queue: TaskQueue, reason: unknown): void {
+    const error = new errors.FST_BGT_CANCELLED(task.name, { cause: reason })
+    const { state } = task
+    this.stop(task, queue, 'cancelled', error)
+    if (state !== 'waiting') reportCancelled(task, error)
+  }
+
+  /** Ends a task from outside. Its function may go on, but counts for nothing any more. */
+  stop (task: BackgroundTask, queue: TaskQueue, state: 'cancelled' | 'failed', error: unknown): void {
+    this.#slice.readClock()
+    this.#finish(task, queue, state, error)
+    task.abort(error)
+    this.wake(queue)
+  }
+
+  /** Ends a task that cannot be stored or started, or whose attempt was lost outside, as if it had failed. */
+  fail (task: BackgroundTask, queue: TaskQueue, error: unknown): void {
+    this.stop(task, queue, 'failed', error)
+    reportFailed(task, error, this.#options.onError, this.census)
+  }
+
+  /** Ends a task whose condition is not met. */
+  skip (task: BackgroundTask, queue: TaskQueue): void {
+    this.#slice.readClock()
+    this.#finish(task, queue, 'skipped', undefined)
+    reportSkipped(task)
+  }
+
+  /** No more retries in this process: the last error of each task in a backoff is final. */
+  stopRetrying (): void {
+    this.#closing = true
+    this.#slice.readClock()
+    for (const task of this.census.tasks()) {
+      if (task.state !== 'delayed' || task.startedAt < 0) continue
+      const queue = task.owner as TaskQueue
+      this.#fail(task, queue, task.outcome)
+      this.wake(queue)
+    }
+  }
+
+  #enqueue (queue: TaskQueue): void {
+    if (queue.runnable) this.#line.push(queue)
+  }
+
+  /** setImmediate runs after the callbacks of this turn: the other onResponse hooks, and requests that have come in. */
+  #schedule (): void {
+    if (this.#scheduled || this.#draining || !this.#canStart) return
+    this.#scheduled = true
+    setImmediate(this.#turn)
+  }
+
+  get #canStart (): boolean {
+    return !this.#line.empty && this.#slots < this.#concurrency
+  }
+
+  readonly #turn = (): void => {
+    this.#scheduled = false
+    this.#slice.begin()
+    this.#drain()
+  }
+
+  /** Starts one task of each queue in turn until nothing can start or the slice is used up. */
+  #drain (): void {
+    this.#draining = true
+    try {
+      while (this.#canStart) {
+        const queue = this.#line.shift()
+        const task = queue.take()
+        if (task === undefined) continue
+        if (task.extras?.stored !== undefined || isWanted(task.options.when, task.response)) this.#start(task, queue)
+        else this.skip(task, queue)
+        this.#enqueue(queue)
+        // A task that has ended has read the clock.
+        if (!task.finished) this.#slice.readClock()
+        if (this.#slice.isOver) break
+      }
+    } finally {
+      this.#draining = false
+      this.#schedule()
+    }
+  }
+
+  #start (task: BackgroundTask, queue: TaskQueue): void {
+    if (task.startedAt >= 0) task.nextAttempt()
+    else {
+      task.startedAt = Math.floor(this.#slice.now)
+      if (task.extras?.stored === undefined) queue.running++
+    }
+    this.census.move(task, 'active')
+    this.#slots++
+    task.runInAsyncScope(runAttempt, undefined, task, this.#settle)
+  }
+
+  readonly #settle: Settle = (task, attempt, failed, value) => {
+    if (task.state !== 'active' || task.attempt !== attempt) {
+      if (failed) reportLate(task, value)
+      return
+    }
+    this.#slice.readClock()
+    const queue = task.owner as TaskQueue
+    if (failed) this.#fail(task, queue, value)
+    else {
+      this.#finish(task, queue, 'completed', value)
+      reportCompleted(task)
+    }
+    this.#enqueue(queue)
+    // A promise that settles in a microtask of this turn goes on within its slice: a turn for each would cost too much.
+    if (!this.#draining && !this.#slice.isOver) this.#drain()
+    else this.#schedule()
+  }
+
+  #fail (task: BackgroundTask, queue: TaskQueue, error: unknown): void {
+    const delay = this.#closing && task.extras?.run?.survives !== true ? undefined : retryDelay(task, error)
+    // retryIf may have cancelled the task.
+    if (task.finished) return
+    if (delay === undefined) {
+      this.#finish(task, queue, 'failed', error)
+      reportFailed(task, error, this.#options.onError, this.census)
+      return
+    }
+    task.endAttempt(true, error)
+    this.#slots--
+    this.census.retries++
+    this.census.move(task, 'delayed')
+    task.outcome = error
+    reportRetry(task, error, delay)
+    const run = task.extras?.run
+    if (run === undefined) task.setTimer(this.#endBackoff, delay)
+    else run.end(delay)
+  }
+
+  readonly #endBackoff = (task: BackgroundTask): void => {
+    const queue = task.owner as TaskQueue
+    queue.pushDue(task)
+    this.wake(queue)
+  }
+
+  /** Ends a task, whatever it was doing, and lets go of all it held. */
+  #finish (task: BackgroundTask, queue: TaskQueue, state: EndState, outcome: unknown): void {
+    const started = task.fn !== undefined && task.startedAt >= 0
+    if (started && task.state === 'active') this.#slots--
+    task.endAttempt(state !== 'completed', outcome)
+    task.outcome = outcome
+    task.finishedAt = Math.floor(this.#slice.now)
+    task.release()
+    this.census.leave(task, queue, state, started && task.extras?.stored === undefined)
+    this.history.finish(task)
+    queue.ended(task)
+  }
+}

@@ -1,0 +1,164 @@
+import type { Engine } from '../../types/index.js'
+import { Deadline } from './shared-timeout.js'
+import { type Definition, definitionOf } from '../named/define-task.js'
+import { describe, errors, messageOf } from '../errors.js'
+import type { Executor } from '../run/executor.js'
+import { mergeInto } from './merge.js'
+import type { ResolvedTaskOptions, Retry } from '../options/options.js'
+import { isObject } from '../options/rules.js'
+import { type BackgroundTask, nowMs } from '../task/task.js'
+import type { TaskQueue } from '../request/task-queue.js'
+
+export interface StoreOptions {
+  /** Milliseconds that the engine has to store a batch. */
+  readonly storeTimeout: number
+  /** Whether this process runs stored tasks. */
+  readonly worker: boolean
+  /** What tasks run with that say nothing else. */
+  readonly route: ResolvedTaskOptions
+}
+
+/** The registered tasks of an app, and the engine that keeps what is added of them. */
+export class Store {
+  readonly executor: Executor
+  readonly engine: Engine
+  readonly #deadline: Deadline
+  readonly #isWorker: boolean
+  readonly #retryIf: Retry['retryIf']
+  /** Whether the engine was told to run tasks. */
+  isStarted = false
+  /** Told of each stored task that would be waited for in vain. */
+  onForLater: ((task: BackgroundTask) => void) | undefined
+  #paused: Promise<void> | undefined
+  readonly #definitions = new Map<string, Definition>()
+
+  constructor (executor: Executor, engine: Engine, { storeTimeout, worker, route }: StoreOptions) {
+    this.executor = executor
+    this.engine = engine
+    this.#deadline = new Deadline(storeTimeout)
+    this.#isWorker = worker
+    this.#retryIf = route.retry?.retryIf
+  }
+
+  /**
+   * Registers all of the tasks or none.
+   * @throws FST_BGT_INVALID_TASK when one is no named task, FST_BGT_DUPLICATE_TASK when a name is taken
+   */
+  register (tasks: readonly unknown[]): void {
+    const added = new Map<string, Definition>()
+    for (const task of tasks) {
+      const definition = isObject(task) ? definitionOf(task) : undefined
+      if (definition === undefined) {
+        throw new errors.FST_BGT_INVALID_TASK('only what defineTask returns can be registered', describe(task))
+      }
+      const { name } = definition
+      if (this.#definitions.has(name) || added.has(name)) throw new errors.FST_BGT_DUPLICATE_TASK(name)
+      added.set(name, definition)
+    }
+    for (const [name, definition] of added) this.#definitions.set(name, definition)
+  }
+
+  has (definition: Definition): boolean {
+    return this.#definitions.get(definition.name) === definition
+  }
+
+  definition (name: string): Definition | undefined {
+    return this.#definitions.get(name)
+  }
+
+  /** What a worker asks about retries of a task. */
+  retryIfOf ({ options: { retry } }: Definition): Retry['retryIf'] {
+    if (retry === undefined) return this.#retryIf
+    return typeof retry === 'object' ? retry.retryIf : undefined
+  }
+
+  /** On an engine that keeps tasks in this process: the unfinished task that has the key. */
+  findLocal (name: string, key: string): BackgroundTask | undefined {
+    const id = this.engine.findLocal?.(name, key)
+    return id === undefined ? undefined : this.executor.history.find(id)
+  }
+
+  /**
+   * Stores tasks, all in one batch. Those that could not be stored have failed, with a log line where `report` says so.
+   * @throws FST_BGT_ENGINE when the engine refuses them, or takes too long
+   */
+  async put (tasks: BackgroundTask[], report: boolean): Promise<void> {
+    try {
+      const stored = tasks.map((task) => task.extras!.stored!)
+      const ids = await this.#deadline.within(() => this.engine.add(stored))
+      tasks.forEach((task, index) => { this.#receive(task, ids[index]!) })
+    } catch (cause) {
+      const error = new errors.FST_BGT_ENGINE('stored', messageOf(cause), { cause })
+      for (const task of tasks) {
+        if (task.finished) continue
+        if (report) this.executor.fail(task, task.owner as TaskQueue, error)
+        else this.executor.stop(task, task.owner as TaskQueue, 'failed', error)
+      }
+      throw error
+    }
+  }
+
+  /**
+   * Asks the engine something that takes no longer than storing.
+   * @throws FST_BGT_ENGINE when it fails, or takes too long
+   */
+  async ask<Value> (question: (engine: Engine) => Promise<Value>): Promise<Value> {
+    try {
+      return await this.#deadline.within(() => question(this.engine))
+    } catch (cause) {
+      throw new errors.FST_BGT_ENGINE('asked for', messageOf(cause), { cause })
+    }
+  }
+
+  /** No more tasks from the engine, except those that only this process can run. A failure must not hold up closing. */
+  pause (): Promise<void> {
+    return (this.#paused ??= this.ask(async (engine) => { await engine.pause() }).catch(() => {}))
+  }
+
+  /** Whether the task would be waited for in vain: it is for later, or for a worker, which this process is not, or not yet. */
+  isForLater ({ state, extras }: BackgroundTask): boolean {
+    if (extras?.run !== undefined) return false
+    return state === 'delayed' || (state === 'waiting' && extras?.isStored === true && !(this.#isWorker && this.isStarted))
+  }
+
+  /** Has the engine forget a task that has ended here. */
+  drop ({ extras }: BackgroundTask, reason: unknown): void {
+    if (extras?.isStored === true) this.engine.cancel(extras.id!, reason).catch(() => {})
+  }
+
+  /** The delay of a task that this process keeps is over, but there is no room for it yet. */
+  due (id: string): void {
+    const task = this.executor.history.find(id)
+    if (task === undefined) return
+    task.extras!.dueAt = nowMs()
+    if (task.state === 'delayed') this.executor.census.move(task, 'waiting')
+  }
+
+  /** The engine has the task, under an id that may be another one's. */
+  #receive (task: BackgroundTask, id: string): void {
+    const extras = task.extras!
+    if (task.finished) {
+      // Cancelled while it was being stored. Under another id it is another one's.
+      if (extras.id === id) this.engine.cancel(id).catch(() => {})
+      return
+    }
+    if (this.engine.findLocal !== undefined && extras.id === id) {
+      extras.isStored = true
+      const isDelayed = extras.stored!.delay !== undefined && extras.dueAt === undefined
+      if (isDelayed && task.state === 'waiting') this.executor.census.move(task, 'delayed')
+      if (this.isForLater(task)) this.onForLater?.(task)
+      return
+    }
+    if (this.engine.findLocal !== undefined) {
+      const target = this.executor.history.find(id)
+      if (target !== undefined) mergeInto(target, task, this.executor)
+      // The one that had the key has just ended, which the engine does not know yet.
+      else setImmediate(() => { this.put([task], true).catch(() => {}) })
+      return
+    }
+    if (extras.isIdUnread === true) extras.isIdUnread = false
+    else this.executor.history.forget(task)
+    this.executor.census.handOver(task, task.owner as TaskQueue)
+    extras.id = id
+  }
+}

@@ -1,0 +1,33 @@
+import type { FastifyRequest } from 'fastify'
+import type { Census } from './census.js'
+import { errors } from '../errors.js'
+import type { BackgroundTask } from './task.js'
+
+/** Takes a task that was added, with what was given to `add`. */
+export type Capture = (task: BackgroundTask, args: unknown[], options: object, request: FastifyRequest | undefined) => void
+
+/** Decides whether the app takes one more task. */
+export class Admission {
+  /** Whether the app has finished closing. */
+  closed = false
+  /** Takes every task that is added, in a test. */
+  capture: Capture | undefined = undefined
+  readonly #census: Census
+  readonly #maxPending: number
+
+  constructor (census: Census, maxPending: number) {
+    this.#census = census
+    this.#maxPending = maxPending
+  }
+
+  /** @throws FST_BGT_CLOSED when the app has finished closing */
+  assertOpen (name: string): void {
+    if (this.closed) throw new errors.FST_BGT_CLOSED(name)
+  }
+
+  /** @throws FST_BGT_CLOSED as above, FST_BGT_FULL when too many tasks are unfinished */
+  assertRoom (name: string): void {
+    this.assertOpen(name)
+    if (this.#census.unfinished >= this.#maxPending) throw new errors.FST_BGT_FULL(this.#maxPending)
+  }
+}

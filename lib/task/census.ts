@@ -1,0 +1,124 @@
+import type { TaskState, TaskStats } from '../../types/index.js'
+import { Chain } from '../base/linked-list.js'
+import { type BackgroundTask, nowMs } from './task.js'
+import type { TaskQueue } from '../request/task-queue.js'
+import { Watchers } from '../base/watchers.js'
+
+/** The final states. */
+export type EndState = 'completed' | 'failed' | 'cancelled' | 'skipped'
+
+/** Counts the tasks of the app and knows which are unfinished. */
+export class Census {
+  unfinished = 0
+  retries = 0
+  readonly watchers = new Watchers()
+  /** Tasks that have failed, and whose `onError` is under way. */
+  readonly reporting = new Set<BackgroundTask>()
+  #active = 0
+  #delayed = 0
+  readonly #ended = { completed: 0, failed: 0, cancelled: 0, skipped: 0 }
+  /** Queues that have unfinished tasks. */
+  readonly #queues = new Chain<TaskQueue>()
+  #emptyListeners: Array<() => void> = []
+
+  /** A task begins. */
+  enter (task: BackgroundTask, queue: TaskQueue): void {
+    if (queue.size === 0) this.#queues.push(queue)
+    queue.push(task)
+    this.unfinished++
+    this.#count(task.state, 1)
+  }
+
+  /** A task goes on to another state. */
+  move (task: BackgroundTask, state: TaskState): void {
+    this.#count(task.state, -1)
+    task.state = state
+    this.#count(state, 1)
+    this.changed(task)
+  }
+
+  /** Those that wait are the rest. */
+  #count (state: TaskState, change: 1 | -1): void {
+    if (state === 'active') this.#active += change
+    else if (state === 'delayed') this.#delayed += change
+  }
+
+  /** Something that a snapshot shows has changed. */
+  changed (task: BackgroundTask): void {
+    const id = task.extras?.id
+    if (id !== undefined && !this.watchers.empty) this.watchers.notify(id)
+  }
+
+  /** A task ends. `taken`: it had its place in the order. */
+  leave (task: BackgroundTask, queue: TaskQueue, state: EndState, taken: boolean): void {
+    this.move(task, state)
+    this.#ended[state]++
+    this.#forget(task, queue, taken)
+  }
+
+  /** A task goes on elsewhere: it ends here without a final state. */
+  handOver (task: BackgroundTask, queue: TaskQueue): void {
+    task.setGone(true)
+    this.#count(task.state, -1)
+    this.#forget(task, queue, false)
+  }
+
+  /** The end of a task is not over before this promise settles, which must not reject. */
+  waitForReport (task: BackgroundTask, report: Promise<void>): void {
+    this.reporting.add(task)
+    report.then(() => {
+      this.reporting.delete(task)
+      this.#notifyIfEmpty()
+    })
+  }
+
+  get #isEmpty (): boolean {
+    return this.unfinished === 0 && this.reporting.size === 0
+  }
+
+  #forget (task: BackgroundTask, queue: TaskQueue, taken: boolean): void {
+    queue.remove(task, taken)
+    if (queue.size === 0) this.#queues.remove(queue)
+    if (--this.unfinished === 0 && this.#emptyListeners.length > 0) queueMicrotask(this.#notifyIfEmpty)
+  }
+
+  /** Not at once: what is called at the end of a task, like onError, may add another. */
+  readonly #notifyIfEmpty = (): void => {
+    if (!this.#isEmpty) return
+    for (const listener of this.#emptyListeners.splice(0)) listener()
+  }
+
+  /** The unfinished tasks, request by request. */
+  tasks (): BackgroundTask[] {
+    return [...this.#queues].flatMap((queue) => [...queue])
+  }
+
+  /** Resolves to true once nothing is unfinished and no `onError` under way, or to false after `timeoutMs`. */
+  whenEmpty (timeoutMs?: number): Promise<boolean> {
+    if (this.#isEmpty) return Promise.resolve(true)
+    return new Promise((resolve) => {
+      const onEmpty = (): void => {
+        clearTimeout(timer)
+        resolve(true)
+      }
+      const onTimeout = (): void => {
+        this.#emptyListeners = this.#emptyListeners.filter((listener) => listener !== onEmpty)
+        resolve(false)
+      }
+      const timer = timeoutMs === undefined ? undefined : setTimeout(onTimeout, timeoutMs)
+      this.#emptyListeners.push(onEmpty)
+    })
+  }
+
+  stats (): TaskStats {
+    const now = nowMs()
+    let oldest = now
+    for (const task of this.tasks()) {
+      if (task.state === 'waiting') oldest = Math.min(oldest, task.extras?.dueAt ?? task.createdAt)
+    }
+    const active = this.#active
+    const delayed = this.#delayed
+    const waiting = this.unfinished - active - delayed
+    return { waiting, active, delayed, ...this.#ended, retries: this.retries, oldestWaitingMs: now - oldest }
+  }
+}

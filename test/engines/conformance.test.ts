@@ -1,0 +1,142 @@
+import { randomUUID } from 'node:crypto'
+import t from 'tap'
+import type { Engine, EngineHost, RunOutcome, StoredTask } from '../../index.js'
+import { engineConformance } from '../../lib/testing.js'
+import { type Change, createEngine } from '../support/engine.js'
+import { SharedStore } from '../support/shared-store.js'
+import { nextTurn } from '../support/turns.js'
+
+type Run = EngineHost['run']
+
+/** The engine in memory whose runs go through `change`. */
+function withRun (change: (run: Run) => Run): Change {
+  return (inner) => ({ start: (host) => inner.start({ ...host, run: change(host.run) }) })
+}
+
+/** The engine in memory which is given other tasks than it was asked to store. */
+function withAdd (change: (task: StoredTask) => StoredTask): Change {
+  return (inner) => ({ add: (tasks) => inner.add(tasks.map(change)) })
+}
+
+const withOutcome = (change: (outcome: RunOutcome) => RunOutcome): Change =>
+  withRun((run) => async (task, control) => change(await run(task, control)))
+
+const running = 'a stored task runs once as it was stored, and its result is found'
+const retrying = 'a delayed outcome is run again, with the next attempt number, and not before its delay'
+
+/** What an engine does wrong, and the case that must find it. */
+const mistakes: Array<[mistake: string, change: Change, found: string]> = [
+  ['forgets the result', withOutcome(({ state, ...rest }) => state === 'completed' ? { state } : { state, ...rest } as RunOutcome), running],
+  ['forgets a result of null', withOutcome((outcome) => outcome.state === 'completed' && outcome.result === null ? { state: 'completed' } : outcome),
+    'a result of null is a result, and none is none'],
+  ['makes a result of none', withOutcome((outcome) => outcome.state === 'completed' ? { result: null, ...outcome } : outcome),
+    'a result of null is a result, and none is none'],
+  ['changes the payload', withAdd((task) => ({ ...task, payload: JSON.stringify(task.payload) })), running],
+  ['forgets who added the task', withAdd(({ reqId, ...task }) => task), running],
+  ['runs a task twice', withRun((run) => async (task, control) => {
+    await run(task, control)
+    return await run(task, control)
+  }), 'a batch is stored whole, and each of its tasks runs'],
+  ['gives other ids', (inner) => ({ add: async (tasks) => (await inner.add(tasks)).reverse() }), 'a batch is stored whole, and each of its tasks runs'],
+  ['runs tasks in a process that is no worker', (inner) => ({ start: (host) => inner.start({ ...host, worker: true }) }),
+    'a process that is no worker stores and runs nothing'],
+  ['knows ids that were never stored', (inner) => ({ cancel: async (id, reason) => await inner.cancel(id, reason) || true }),
+    'an id that was never stored is unknown'],
+  ['shows no code of an error', withOutcome((outcome) => outcome.state === 'failed' ? { state: 'failed', error: { name: 'Error', message: 'no luck' } } : outcome),
+    'a failure is final and is shown'],
+  ['runs a failed task again', withRun((run) => async (task, control) => {
+    const outcome = await run(task, control)
+    return outcome.state === 'failed' && control.attempt === 1 ? { ...outcome, state: 'delayed', delay: 0 } : outcome
+  }), 'a failure is final and is shown'],
+  ['retries at once', withOutcome((outcome) => outcome.state === 'delayed' ? { ...outcome, delay: 0 } : outcome), retrying],
+  ['counts every attempt as the first', withRun((run) => {
+    const seen = new Set<string>()
+    return async ({ id, ...task }, control) => {
+      const outcome = await run({ id, ...task }, { ...control, attempt: 1 })
+      const isAgain = seen.has(id)
+      seen.add(id)
+      return isAgain && outcome.state === 'delayed' ? { state: 'completed' } : outcome
+    }
+  }), retrying],
+  ['does not delay', withAdd(({ delay, ...task }) => task), 'a delay holds the first attempt back'],
+  ['ignores keys', withAdd(({ key, ...task }) => task), 'while an unfinished task has the key, adding another of its name gives that one'],
+  ['keeps one key for all names', withAdd((task) => ({ ...task, name: 'one' })), 'while an unfinished task has the key, adding another of its name gives that one'],
+  ['ignores priorities', withAdd(({ priority, ...task }) => task), 'lower priority values start first'],
+  ['runs higher priority values first', withAdd((task) => ({ ...task, priority: 10 - (task.priority ?? 0) })), 'lower priority values start first'],
+  ['ignores the concurrency', (inner) => ({ start: (host) => inner.start({ ...host, concurrency: undefined }) }),
+    'no more tasks than the concurrency run at once'],
+  ['says that a cancel had no effect', (inner) => ({
+    async cancel (id, reason) {
+      await inner.cancel(id, reason)
+      return false
+    }
+  }), 'a cancelled task that waits never runs'],
+  ['keeps the key of a cancelled task', (inner) => {
+    const stored = new Map<string, StoredTask>()
+    return {
+      add (tasks) {
+        for (const task of tasks) stored.set(task.id, task)
+        return inner.add(tasks)
+      },
+      async cancel (id, reason) {
+        const isCancelled = await inner.cancel(id, reason)
+        await inner.add([{ ...stored.get(id)!, id: randomUUID(), delay: 60_000 }])
+        return isCancelled
+      }
+    }
+  }, 'a task cancelled before it runs frees its key at once'],
+  ['forgets why it cancels', (inner) => ({ cancel: (id) => inner.cancel(id) }), 'cancelling an active task aborts its signal with the reason'],
+  ['cancels what has ended', (inner) => ({ cancel: async (id) => (await inner.cancel(id)) || (await inner.get(id)) !== undefined }),
+    'a task that has ended cannot be cancelled']
+]
+
+for (const [mistake, change, found] of mistakes) {
+  t.test(`the conformance suite finds an engine that ${mistake}`, async (t) => {
+    const check = engineConformance(() => createEngine(change)).find(({ name }) => name === found)
+    t.ok(check, found)
+    await t.rejects(check!.run(), { code: 'ERR_ASSERTION' })
+  })
+}
+
+t.test('the conformance suite closes every engine that it opens, also when a case fails', async (t) => {
+  let open = 0
+  const create = (): Engine => {
+    open++
+    return createEngine((inner) => ({
+      add: () => Promise.reject(new Error('no store')),
+      async close () {
+        open--
+        await inner.close()
+      }
+    }))
+  }
+  for (const { run } of engineConformance(create).slice(0, 3)) await t.rejects(run())
+  t.equal(open, 0)
+})
+
+t.test('the cases of a shared store come only when asked for', async (t) => {
+  const { createEngine } = new SharedStore()
+  const own = engineConformance(createEngine).map(({ name }) => name)
+  const shared = engineConformance(createEngine, { shared: true }).map(({ name }) => name)
+  t.same(shared.slice(0, own.length), own)
+  t.ok(shared.length > own.length)
+  t.equal(new Set(shared).size, shared.length)
+})
+
+t.test('a factory of engines may be async', async (t) => {
+  const [first] = engineConformance(async () => {
+    await nextTurn()
+    return createEngine()
+  })
+  await t.resolves(first!.run())
+})
+
+t.test('an engine may log what it likes', async (t) => {
+  const [first] = engineConformance(() => createEngine((inner) => ({
+    async start (host) {
+      host.log.child({ store: 'memory' }).info('open')
+      await inner.start(host)
+    }
+  })))
+  await t.resolves(first!.run())
+})

@@ -1,0 +1,7 @@
+import { test } from 'tap'
+import { memoryEngine } from '../../lib/engines/memory/memory-engine.js'
+import { engineConformance } from '../../lib/testing.js'
+
+for (const { name, run } of engineConformance(memoryEngine)) {
+  test(`in memory, ${name}`, run)
+}

@@ -1,7 +1,0 @@
-import { test } from 'tap'
-import { memoryEngine } from '../lib/engines/memory.js'
-import { engineConformance } from '../lib/testing.js'
-
-for (const { name, run } of engineConformance(memoryEngine)) {
-  test(`in memory, ${name}`, run)
-}

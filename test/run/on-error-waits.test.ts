@@ -1,0 +1,148 @@
+import t from 'tap'
+import { type AppBackgroundTasks, type NamedTask, type Task, defineTask } from '../../index.js'
+import { createApp } from '../support/app.js'
+import { createLatch } from '../support/latch.js'
+import { createLog } from '../support/log.js'
+import { nextTurn, turnUntil } from '../support/turns.js'
+
+const failing = defineTask({ name: 'registered', payload: {}, handler () { throw new Error('no') } })
+const endless = { closeTimeout: 60_000 }
+
+async function fail (): Promise<never> {
+  throw new Error('no')
+}
+
+async function someTurns (): Promise<void> {
+  for (let turn = 0; turn < 10; turn++) await nextTurn()
+}
+
+const failures: Array<[title: string, add: (tasks: AppBackgroundTasks, named: NamedTask) => Task]> = [
+  ['of a function', (tasks) => tasks.add(fail)],
+  ['after retries', (tasks) => tasks.add({ retry: { retries: 1, delay: 0 } }, fail)],
+  ['after a timeout', (tasks) => tasks.add({ timeout: 1 }, () => new Promise(() => {}))],
+  ['of a promise', (tasks) => tasks.waitUntil(fail())],
+  ['of a registered task', (tasks, named) => tasks.add(named, {})]
+]
+
+for (const [title, add] of failures) {
+  t.test(`idle waits for the promise of onError, called for a failure ${title}`, async (t) => {
+    const release = createLatch()
+    const events: string[] = []
+    const app = await createApp(t, {
+      tasks: [failing],
+      async onError () {
+        events.push('onError starts')
+        await release.promise
+        events.push('onError ends')
+      }
+    })
+    await app.ready()
+    const task = add(app.backgroundTasks, failing)
+    const idle = app.backgroundTasks.idle().then(() => { events.push('idle') })
+    await turnUntil(() => events.length > 0)
+    t.equal(task.state, 'failed')
+    t.match(app.backgroundTasks.stats(), { waiting: 0, active: 0, delayed: 0, failed: 1 })
+    await someTurns()
+    release.resolve()
+    await idle
+    t.same(events, ['onError starts', 'onError ends', 'idle'])
+    await app.backgroundTasks.idle()
+  })
+
+  t.test(`close waits for the promise of onError before other onClose hooks, called for a failure ${title}`, async (t) => {
+    const events: string[] = []
+    const app = await createApp(t, {
+      ...endless,
+      tasks: [failing],
+      async onError () {
+        await someTurns()
+        events.push('onError')
+      }
+    })
+    app.addHook('onClose', async () => { events.push('database closed') })
+    await app.ready()
+    add(app.backgroundTasks, failing)
+    await app.close()
+    t.same(events, ['onError', 'database closed'])
+  })
+}
+
+t.test('close waits for onError of a retry that it makes final', async (t) => {
+  const events: string[] = []
+  const app = await createApp(t, {
+    ...endless,
+    async onError () {
+      await someTurns()
+      events.push('onError')
+    }
+  })
+  app.addHook('onClose', async () => { events.push('database closed') })
+  await app.ready()
+  const task = app.backgroundTasks.add({ retry: { retries: 1, delay: 60_000 } }, fail)
+  await turnUntil(() => task.state === 'delayed')
+  await app.close()
+  t.same(events, ['onError', 'database closed'])
+})
+
+t.test('close waits for onError of a task that fails by the abort at the end of closeTimeout', async (t) => {
+  const events: string[] = []
+  const app = await createApp(t, {
+    closeTimeout: 5,
+    async onError () {
+      await someTurns()
+      events.push('onError')
+    }
+  })
+  app.addHook('onClose', async () => { events.push('database closed') })
+  await app.ready()
+  const task = app.backgroundTasks.add({}, async ({ signal }: Task) => {
+    await new Promise((resolve) => { signal.addEventListener('abort', resolve) })
+    throw signal.reason
+  })
+  await turnUntil(() => task.state === 'active')
+  await app.close()
+  t.same(events, ['onError', 'database closed'])
+})
+
+t.test('an onError that never settles holds close up no longer than closeTimeout', async (t) => {
+  const log = createLog()
+  const called = createLatch()
+  const app = await createApp(t, {
+    closeTimeout: 50,
+    onError () {
+      called.resolve()
+      return new Promise(() => {})
+    }
+  }, { logger: log.logger })
+  await app.ready()
+  app.backgroundTasks.add(fail)
+  await called.promise
+  const started = performance.now()
+  await app.close()
+  const took = performance.now() - started
+  t.ok(took >= 48 && took < 900, `${took} ms`)
+  t.same(log.lines.filter(({ msg }) => msg === 'background tasks left unfinished'), [])
+})
+
+t.test('an onError that rejects late is logged, and idle resolves after the line', async (t) => {
+  const log = createLog()
+  const app = await createApp(t, {
+    async onError () {
+      await someTurns()
+      throw new Error('no database')
+    }
+  }, { logger: log.logger })
+  await app.ready()
+  app.backgroundTasks.add(fail)
+  await app.backgroundTasks.idle()
+  t.match(log.taskLines().at(-1), { level: 'error', msg: 'onError of background tasks failed', err: { message: 'no database' } })
+})
+
+t.test('idle that runs out of time names the tasks whose onError it waits for', async (t) => {
+  const app = await createApp(t, { onError: () => new Promise(() => {}) })
+  await app.ready()
+  app.backgroundTasks.add({ name: 'fails' }, fail)
+  await t.rejects(app.backgroundTasks.idle({ timeout: 20 }), {
+    code: 'FST_BGT_IDLE_TIMEOUT', message: 'still unfinished after 20 ms: fails (onError)'
+  })
+})

@@ -1,0 +1,152 @@
+import { Type } from '@sinclair/typebox'
+import type { FastifyInstance } from 'fastify'
+import { describe, expect, test } from 'tstyche'
+import { type AppBackgroundTasks, type BackgroundTasksOptions, type NamedTask, type Task, type TaskAdder, defineTask } from '../../index.js'
+
+declare const tasks: TaskAdder
+declare const app: AppBackgroundTasks
+
+const resize = defineTask({
+  name: 'resize',
+  payload: Type.Object({ key: Type.String(), width: Type.Integer(), format: Type.Optional(Type.Union([Type.Literal('png'), Type.Literal('webp')])) }),
+  result: Type.Object({ bytes: Type.Integer() }),
+  async handler ({ key, width }) { return { bytes: key.length * width } }
+})
+const log = defineTask({ name: 'log', payload: Type.String(), handler () {} })
+const plain = defineTask({
+  name: 'plain', payload: { type: 'object', properties: { key: { type: 'string' } } }, handler () {}
+})
+
+describe('the definition', () => {
+  test('types the payload and the result by their schemas', () => {
+    expect(resize).type.toBe<NamedTask<{ key: string, width: number, format?: 'png' | 'webp' }, { bytes: number }>>()
+    expect(resize.name).type.toBe<string>()
+  })
+
+  test('gives the handler its payload, its task and the Fastify instance', () => {
+    defineTask({
+      name: 'typed',
+      payload: Type.Object({ list: Type.Array(Type.Number()) }),
+      handler (payload, task) {
+        expect(payload).type.toBe<{ list: number[] }>()
+        expect(task).type.toBe<Task>()
+        expect(this).type.toBe<FastifyInstance>()
+      }
+    })
+  })
+
+  test('takes an async handler, a sync one, and one with fewer parameters', () => {
+    const result = Type.Object({ bytes: Type.Integer() })
+    const payload = Type.Object({})
+    expect(defineTask).type.toBeCallableWith({ name: 'a', payload, result, handler: () => ({ bytes: 1 }) })
+    expect(defineTask).type.toBeCallableWith({ name: 'a', payload, result, handler: async () => ({ bytes: 1 }) })
+    expect(defineTask).type.toBeCallableWith({ name: 'a', payload, handler: () => {} })
+    expect(defineTask).type.toBeCallableWith({ name: 'a', payload, handler: async () => 'anything' })
+  })
+
+  test('refuses a result that does not fit its schema', () => {
+    const result = Type.Object({ bytes: Type.Integer() })
+    expect(defineTask).type.not.toBeCallableWith({ name: 'a', payload: Type.Object({}), result, handler: () => ({ bytes: '1' }) })
+    expect(defineTask).type.not.toBeCallableWith({ name: 'a', payload: Type.Object({}), result, handler: async () => ({}) })
+  })
+
+  test('refuses a definition that lacks something or has too much', () => {
+    const payload = Type.Object({})
+    expect(defineTask).type.not.toBeCallableWith({ payload, handler () {} })
+    expect(defineTask).type.not.toBeCallableWith({ name: 'a', handler () {} })
+    expect(defineTask).type.not.toBeCallableWith({ name: 'a', payload })
+    expect(defineTask).type.not.toBeCallableWith({ name: 1, payload, handler () {} })
+    expect(defineTask).type.not.toBeCallableWith({ name: 'a', payload: 'object', handler () {} })
+    expect(defineTask).type.not.toBeCallableWith({ name: 'a', payload, handler () {}, timout: 5 })
+    expect(defineTask).type.not.toBeCallableWith({ name: 'a', payload, handler () {}, delay: 5 })
+  })
+
+  test('takes when, timeout and retry', () => {
+    const payload = Type.Object({})
+    expect(defineTask).type.toBeCallableWith({ name: 'a', payload, handler () {}, when: 'success', timeout: 5, retry: 3 })
+    expect(defineTask).type.toBeCallableWith({ name: 'a', payload, handler () {}, retry: { retries: 3, retryIf: () => true } })
+    expect(defineTask).type.not.toBeCallableWith({ name: 'a', payload, handler () {}, when: 'never' })
+    expect(defineTask).type.not.toBeCallableWith({ name: 'a', payload, handler () {}, retry: { delay: 5 } })
+  })
+
+  test('takes a plain JSON schema, whose payload is any', () => {
+    defineTask({
+      name: 'plain',
+      payload: { type: 'object' },
+      handler (payload) { expect(payload).type.toBe<any>() }
+    })
+    defineTask({
+      name: 'as const',
+      payload: { type: 'object', properties: { key: { type: 'string' } }, required: ['key'] } as const,
+      handler (payload) { expect(payload).type.toBe<any>() }
+    })
+  })
+})
+
+describe('add', () => {
+  test('takes a payload that fits the schema', () => {
+    expect(tasks.add).type.toBeCallableWith(resize, { key: 'a', width: 5 })
+    expect(tasks.add).type.toBeCallableWith(resize, { key: 'a', width: 5, format: 'png' as const })
+    expect(tasks.add).type.toBeCallableWith(log, 'hello')
+    expect(tasks.add).type.toBeCallableWith(plain, { whatever: true })
+  })
+
+  test('refuses a payload that does not', () => {
+    expect(tasks.add).type.not.toBeCallableWith(resize)
+    expect(tasks.add).type.not.toBeCallableWith(resize, {})
+    expect(tasks.add).type.not.toBeCallableWith(resize, undefined)
+    expect(tasks.add).type.not.toBeCallableWith(resize, { key: 'a' })
+    expect(tasks.add).type.not.toBeCallableWith(resize, { key: 'a', width: '5' })
+    expect(tasks.add).type.not.toBeCallableWith(resize, { key: 'a', width: 5, format: 'gif' })
+    expect(tasks.add).type.not.toBeCallableWith(log, 5)
+    expect(tasks.add).type.not.toBeCallableWith(log, { text: 'hello' })
+  })
+
+  test('refuses a property that the schema does not name, in a literal', () => {
+    expect(tasks.add).type.not.toBeCallableWith(resize, { key: 'a', width: 5, height: 5 })
+    expect(app.add).type.not.toBeCallableWith(resize, { key: 'a', width: 5, height: 5 })
+    expect(tasks.add).type.not.toBeCallableWith(resize, { key: 'a', width: 5, height: 5 }, { delay: 5 })
+    const wider = { key: 'a', width: 5, height: 5 }
+    expect(tasks.add).type.toBeCallableWith(resize, wider)
+    expect(tasks.add).type.toBeCallableWith(plain, { key: 'a', height: 5 })
+  })
+
+  test('gives a task with the type of the result', () => {
+    expect(tasks.add(resize, { key: 'a', width: 5 })).type.toBe<Task<{ bytes: number }>>()
+    expect(tasks.add(resize, { key: 'a', width: 5 }).result).type.toBe<{ bytes: number } | undefined>()
+    expect(tasks.add(plain, {})).type.toBe<Task<any>>()
+  })
+
+  test('takes options of the call', () => {
+    const payload = { key: 'a', width: 5 }
+    expect(tasks.add).type.toBeCallableWith(resize, payload, {})
+    expect(tasks.add).type.toBeCallableWith(resize, payload, { delay: 5, key: 'k', priority: 1, when: 'error', timeout: 5, retry: 1 })
+    expect(tasks.add).type.not.toBeCallableWith(resize, payload, { name: 'other' })
+    expect(tasks.add).type.not.toBeCallableWith(resize, payload, { dealy: 5 })
+    expect(tasks.add).type.not.toBeCallableWith(resize, payload, { key: 5 })
+    expect(tasks.add).type.not.toBeCallableWith(resize, payload, 'k')
+    expect(tasks.add).type.not.toBeCallableWith({ timeout: 5 }, resize, payload)
+  })
+
+  test('refuses what only looks like a named task', () => {
+    expect(tasks.add).type.not.toBeCallableWith({ name: 'resize' }, { key: 'a', width: 5 })
+    expect(tasks.add).type.not.toBeCallableWith({ name: 'resize', payload: {}, handler () {} }, { key: 'a', width: 5 })
+    expect(tasks.add).type.not.toBeCallableWith('resize', { key: 'a', width: 5 })
+  })
+})
+
+describe('registering', () => {
+  test('takes named tasks of any payload', () => {
+    expect(app.register).type.toBeCallableWith(resize, log, plain)
+    expect(app.register).type.toBeCallableWith()
+    expect<BackgroundTasksOptions>().type.toBeAssignableFrom({ tasks: [resize, log, plain] })
+  })
+
+  test('refuses anything else', () => {
+    expect(app.register).type.not.toBeCallableWith([resize])
+    expect(app.register).type.not.toBeCallableWith(() => {})
+    expect(app.register).type.not.toBeCallableWith({ name: 'resize' })
+    expect<BackgroundTasksOptions>().type.not.toBeAssignableFrom({ tasks: resize })
+    expect<BackgroundTasksOptions>().type.not.toBeAssignableFrom({ tasks: [() => {}] })
+  })
+})
