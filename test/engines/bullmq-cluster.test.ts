@@ -2,7 +2,7 @@ import { RedisConnection, createIORedisClient } from 'bullmq'
 import { Cluster } from 'ioredis'
 import t from 'tap'
 import { bullmqEngine } from '../../lib/bullmq.mjs'
-import { task } from '../../lib/engines/conformance/bench.js'
+import { task } from '../../lib/engines/conformance/rig.js'
 import { RedisServer, withoutRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
 

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import t, { type Test } from 'tap'
 import type { StoredTask } from '../../index.js'
 import { bullmqEngine, type BullmqEngine, type BullmqEngineOptions } from '../../lib/bullmq.mjs'
-import { Bench, completed, latch, task } from '../../lib/engines/conformance/bench.js'
+import { Rig, completed, latch, task } from '../../lib/engines/conformance/rig.js'
 import { PostgresServer, withoutPostgres } from '../support/postgres.js'
 import { RedisServer, withoutRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
@@ -34,20 +34,20 @@ const reasons: Array<[given: unknown, arrives: unknown]> = [
   [unreadable.proxy, 'an object']
 ]
 
-async function open (t: Test, store: Store, queue = `engine-${queues++}`): Promise<{ engine: BullmqEngine, bench: Bench }> {
+async function open (t: Test, store: Store, queue = `engine-${queues++}`): Promise<{ engine: BullmqEngine, rig: Rig }> {
   const engine = bullmqEngine({ ...store, queue })
-  const bench = new Bench(engine)
-  t.teardown(() => bench.close())
+  const rig = new Rig(engine)
+  t.teardown(() => rig.close())
   // A busy machine may need longer for the first connection than an engine lets a request wait.
   await engine.queue.waitUntilReady()
-  return { engine, bench }
+  return { engine, rig }
 }
 
 /** Starts an engine that runs one task at a time, and resolves once it runs this one, which goes on when told to. */
-async function startHeld (engine: BullmqEngine, bench: Bench, stored = task()): Promise<{ goOn: { open: () => void }, stored: StoredTask }> {
+async function startHeld (engine: BullmqEngine, rig: Rig, stored = task()): Promise<{ goOn: { open: () => void }, stored: StoredTask }> {
   const active = latch()
   const goOn = latch()
-  await bench.start(async () => {
+  await rig.start(async () => {
     active.open()
     await goOn.promise
     return { state: 'completed', result: 'done' }
@@ -73,23 +73,23 @@ function engineTests (t: Test, store: Store): void {
     const timers = (): number => process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length
     const before = timers()
     for (const wait of [false, true]) {
-      const { engine, bench } = await open(t, store)
-      await bench.start()
+      const { engine, rig } = await open(t, store)
+      await rig.start()
       const stored = task()
       await engine.add([stored])
-      if (wait) await bench.end(stored.id)
-      await bench.close()
+      if (wait) await rig.end(stored.id)
+      await rig.close()
       // BullMQ's own may have a millisecond left.
       await until(() => timers() === before, 1000)
     }
   })
 
   t.test('the snapshot of a task that ends while it is made is that of the end', async (t) => {
-    const { engine, bench } = await open(t, store)
-    const { goOn, stored } = await startHeld(engine, bench)
+    const { engine, rig } = await open(t, store)
+    const { goOn, stored } = await startHeld(engine, rig)
     afterFirstState(engine, async () => {
       goOn.open()
-      await bench.end(stored.id)
+      await rig.end(stored.id)
     })
     const { finishedAt, ...rest } = (await engine.get(stored.id))!
     t.match(rest, { state: 'completed', result: 'done' })
@@ -97,12 +97,12 @@ function engineTests (t: Test, store: Store): void {
   })
 
   t.test('the snapshot of a task that is removed while it is made is none', async (t) => {
-    const { engine, bench } = await open(t, store)
-    const { goOn, stored } = await startHeld(engine, bench)
+    const { engine, rig } = await open(t, store)
+    const { goOn, stored } = await startHeld(engine, rig)
     const { queue } = engine
     afterFirstState(engine, async () => {
       goOn.open()
-      await bench.end(stored.id)
+      await rig.end(stored.id)
       const getJob = queue.getJob.bind(queue)
       queue.getJob = async (id) => {
         queue.getJob = getJob
@@ -115,12 +115,12 @@ function engineTests (t: Test, store: Store): void {
   })
 
   t.test('the snapshot of a task that is run again by hand while it is made has not ended', async (t) => {
-    const { engine: worker, bench } = await open(t, store)
-    await bench.start(() => ({ state: 'failed', error: { name: 'Error', message: 'no luck' } }))
+    const { engine: worker, rig } = await open(t, store)
+    await rig.start(() => ({ state: 'failed', error: { name: 'Error', message: 'no luck' } }))
     const stored = task()
     await worker.add([stored])
-    await bench.end(stored.id)
-    await bench.close()
+    await rig.end(stored.id)
+    await rig.close()
     const { engine } = await open(t, store, worker.queue.name)
     afterFirstState(engine, async () => { await (await engine.queue.getJob(stored.id))!.retry('failed') })
     t.match(await engine.get(stored.id), { state: 'waiting', finishedAt: undefined, error: undefined })
@@ -128,8 +128,8 @@ function engineTests (t: Test, store: Store): void {
 
   t.test('retries arrive as they were stored, and take no room when their backoff is the usual one', async (t) => {
     const seen: unknown[] = []
-    const { engine, bench } = await open(t, store)
-    await bench.start(({ retry }) => {
+    const { engine, rig } = await open(t, store)
+    await rig.start(({ retry }) => {
       seen.push(retry)
       return completed
     }, { concurrency: 1 })
@@ -138,7 +138,7 @@ function engineTests (t: Test, store: Store): void {
     await engine.add(tasks)
     const jobs = []
     for (const { id } of tasks) {
-      await bench.end(id)
+      await rig.end(id)
       jobs.push(await engine.queue.getJob(id))
     }
     t.same(seen, tasks.map(({ retry }) => retry))
@@ -157,20 +157,20 @@ function engineTests (t: Test, store: Store): void {
   })
 
   t.test('a task that is cancelled while it runs frees its key at once', async (t) => {
-    const { engine, bench } = await open(t, store)
+    const { engine, rig } = await open(t, store)
     const again = task({ key: 'k' })
-    const { goOn, stored } = await startHeld(engine, bench, task({ key: 'k' }))
+    const { goOn, stored } = await startHeld(engine, rig, task({ key: 'k' }))
     t.equal(await engine.cancel(stored.id), true)
     t.same(await engine.add([again]), [again.id])
     goOn.open()
-    t.equal((await bench.end(again.id)).state, 'completed')
+    t.equal((await rig.end(again.id)).state, 'completed')
   })
 
   t.test('the reason of a cancellation travels as JSON, an error as its name, code and message', async (t) => {
-    const { engine, bench } = await open(t, store)
+    const { engine, rig } = await open(t, store)
     const seen = reasons.map(() => latch<unknown>())
     let runs = 0
-    await bench.start(async (_, { signal }) => {
+    await rig.start(async (_, { signal }) => {
       const run = runs++
       if (!signal.aborted) await new Promise((resolve) => { signal.addEventListener('abort', resolve, { once: true }) })
       seen[run]!.open(signal.reason)
@@ -179,7 +179,7 @@ function engineTests (t: Test, store: Store): void {
     for (const [index, [given, arrives]] of reasons.entries()) {
       const stored = task()
       await engine.add([stored])
-      await bench.until(stored.id, ({ state }) => state === 'active')
+      await rig.until(stored.id, ({ state }) => state === 'active')
       t.equal(await engine.cancel(stored.id, given), true)
       t.strictSame(await seen[index]!.promise, arrives)
     }
@@ -196,16 +196,16 @@ function engineTests (t: Test, store: Store): void {
   })
 
   t.test('a cancellation without a reason has that of any signal', async (t) => {
-    const { engine, bench } = await open(t, store)
+    const { engine, rig } = await open(t, store)
     const reason = latch<unknown>()
-    await bench.start(async (_, { signal }) => {
+    await rig.start(async (_, { signal }) => {
       if (!signal.aborted) await new Promise((resolve) => { signal.addEventListener('abort', resolve, { once: true }) })
       reason.open(signal.reason)
       return { state: 'cancelled', error: { name: 'Error', message: 'cancelled' } }
     })
     const stored = task()
     await engine.add([stored])
-    await bench.until(stored.id, ({ state }) => state === 'active')
+    await rig.until(stored.id, ({ state }) => state === 'active')
     t.equal(await engine.cancel(stored.id), true)
     t.match(await reason.promise, { name: 'AbortError' })
   })
@@ -235,10 +235,10 @@ t.test('on PostgreSQL', { skip: withoutPostgres }, async (t) => {
     t.test(`a pool of the user's has all its clients back when the engine closes after as long as ${queries} queries take`, async (t) => {
       const pool = new Pool({ connectionString: postgres.connectionString, options: '-c search_path=bullmq' })
       const pass = async (count: number): Promise<void> => { for (let n = 0; n < count; n++) await pool.query('SELECT 1') }
-      const bench = new Bench(bullmqEngine({ postgres: pool, queue: `pool-${queries}` }))
-      await bench.start()
+      const rig = new Rig(bullmqEngine({ postgres: pool, queue: `pool-${queries}` }))
+      await rig.start()
       await pass(queries)
-      await bench.close()
+      await rig.close()
       // As long as it takes to open.
       await pass(100)
       await until(() => pool.totalCount === pool.idleCount, 5000)

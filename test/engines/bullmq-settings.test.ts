@@ -7,17 +7,17 @@ import backgroundTasks, { type BackgroundTasksOptions, defineTask } from '../../
 import { type BullmqEngineOptions, bullmqEngine } from '../../lib/bullmq.mjs'
 import { backoffOf } from '../../lib/engines/bullmq/runner.js'
 import { Trouble } from '../../lib/engines/bullmq/trouble.js'
-import { Bench, task } from '../../lib/engines/conformance/bench.js'
+import { Rig, task } from '../../lib/engines/conformance/rig.js'
 import { useFakeClock } from '../support/clock.js'
 import { type Log, createLog } from '../support/log.js'
 import { RedisServer, withoutRedis } from '../support/redis.js'
 import { freePort } from '../support/server-process.js'
 import { until } from '../support/until.js'
 
-async function createBench (t: Test, options: BullmqEngineOptions): Promise<Bench> {
-  const bench = new Bench(bullmqEngine(options))
-  t.teardown(() => bench.close())
-  return bench
+async function createRig (t: Test, options: BullmqEngineOptions): Promise<Rig> {
+  const rig = new Rig(bullmqEngine(options))
+  t.teardown(() => rig.close())
+  return rig
 }
 
 t.test('an app that is told soon that there is no store', async (t) => {
@@ -59,11 +59,11 @@ t.test('settings that go through to BullMQ', { skip: withoutRedis }, async (t) =
   t.test('the keys in Redis begin with bull:background-tasks, or with the prefix and the queue that were given', async (t) => {
     for (const [options, start] of [[{}, 'bull:background-tasks:'], [{ prefix: 'shop', queue: 'mail' }, 'shop:mail:']] as const) {
       await redis.ask((client) => client.flushall())
-      const bench = await createBench(t, { connection, ...options })
-      await bench.start()
+      const rig = await createRig(t, { connection, ...options })
+      await rig.start()
       const stored = task()
-      await bench.engine.add([stored])
-      await bench.end(stored.id)
+      await rig.engine.add([stored])
+      await rig.end(stored.id)
       const found = await keys()
       t.ok(found.includes(start + stored.id))
       t.same(found.filter((key) => !key.startsWith(start)), [])
@@ -94,12 +94,12 @@ t.test('settings that go through to BullMQ', { skip: withoutRedis }, async (t) =
         }
       }
     })
-    const bench = new Bench(engine)
-    t.teardown(() => bench.close())
-    await bench.start()
+    const rig = new Rig(engine)
+    t.teardown(() => rig.close())
+    await rig.start()
     const [first, second] = [task(), task()]
     await engine.add([first])
-    await bench.end(first.id)
+    await rig.end(first.id)
     await engine.add([second])
     t.equal((await engine.queue.getMetrics('completed')).meta.count, 1)
     t.ok(await engine.queue.getRateLimitTtl(1) > 0)
@@ -114,23 +114,23 @@ t.test('a queue that others use too', { skip: withoutRedis }, async (t) => {
   const { connection } = redis
 
   t.test('a task that another program has failed shows its reason', async (t) => {
-    const bench = await createBench(t, { connection, queue: 'foreign' })
+    const rig = await createRig(t, { connection, queue: 'foreign' })
     const stored = task()
-    await bench.engine.add([stored])
+    await rig.engine.add([stored])
     const worker = new Worker('foreign', async () => { throw new UnrecoverableError('not mine') }, { connection })
-    await bench.end(stored.id)
+    await rig.end(stored.id)
     await worker.close()
-    t.match(await bench.engine.get(stored.id), { state: 'failed', error: { name: 'Error', message: 'not mine' } })
+    t.match(await rig.engine.get(stored.id), { state: 'failed', error: { name: 'Error', message: 'not mine' } })
   })
 
   t.test('a result that another program has returned is shown as it is', async (t) => {
-    const bench = await createBench(t, { connection, queue: 'foreign-results' })
+    const rig = await createRig(t, { connection, queue: 'foreign-results' })
     const results = [{ value: 1, unit: 'm' }, ['value'], 'text', 0, false]
     const worker = new Worker('foreign-results', async ({ data }) => results[data.payload.index], { connection })
     for (const [index, result] of results.entries()) {
       const stored = task({ payload: { index } })
-      await bench.engine.add([stored])
-      t.strictSame((await bench.end(stored.id)).result, result)
+      await rig.engine.add([stored])
+      t.strictSame((await rig.end(stored.id)).result, result)
     }
     await worker.close()
   })
@@ -149,10 +149,10 @@ t.test('a queue that others use too', { skip: withoutRedis }, async (t) => {
   })
 
   t.test('a batch is refused with the reason of Redis when a key of the queue holds something else', async (t) => {
-    const bench = await createBench(t, { connection, queue: 'broken' })
-    await bench.engine.add([task()])
+    const rig = await createRig(t, { connection, queue: 'broken' })
+    await rig.engine.add([task()])
     await redis.ask((client) => client.set('bull:broken:wait', 'text'))
-    await t.rejects(bench.engine.add([task(), task()]), { message: /WRONGTYPE/ })
+    await t.rejects(rig.engine.add([task(), task()]), { message: /WRONGTYPE/ })
   })
 })
 

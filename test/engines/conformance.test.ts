@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import type { Engine, EngineHost, RunOutcome, StoredTask } from '../../index.js'
-import { engineConformance } from '../../lib/testing.js'
+import { type ConformanceOptions, engineConformance } from '../../lib/testing.js'
 import { type Change, createEngine } from '../support/engine.js'
-import { SharedStore } from '../support/shared-store.js'
+import { type SharedEngine, SharedStore } from '../support/shared-store.js'
 import { nextTurn } from '../support/turns.js'
 
 type Run = EngineHost['run']
@@ -23,6 +23,9 @@ const withOutcome = (change: (outcome: RunOutcome) => RunOutcome): Change =>
 
 const running = 'a stored task runs once as it was stored, and its result is found'
 const retrying = 'a delayed outcome is run again, with the next attempt number, and not before its delay'
+
+const givingBack = 'a task that is given back runs again, with the same attempt number, and not before its delay'
+const error = { name: 'Error', message: 'no luck' }
 
 /** What an engine does wrong, and the case that must find it. */
 const mistakes: Array<[mistake: string, change: Change, found: string]> = [
@@ -86,13 +89,99 @@ const mistakes: Array<[mistake: string, change: Change, found: string]> = [
     }
   }, 'a task cancelled before it runs frees its key at once'],
   ['forgets why it cancels', (inner) => ({ cancel: (id) => inner.cancel(id) }), 'cancelling an active task aborts its signal with the reason'],
+  ['stores half a batch', (inner) => ({
+    async add (tasks) {
+      const ids: string[] = []
+      for (const task of tasks) {
+        JSON.stringify(task)
+        ids.push(...await inner.add([task]))
+      }
+      return ids
+    }
+  }), 'a batch is not stored in part'],
+  ['forgets keys within a batch', (inner) => ({
+    add: (tasks) => inner.add(tasks.map(({ key, ...task }, index) => index === 0 && key !== undefined ? { ...task, key } : task))
+  }), 'of a batch with one key twice the first task has it'],
+  ['ends what is given back', withOutcome((outcome) => outcome.state === 'interrupted' ? { state: 'cancelled', error } : outcome), givingBack],
+  ['counts an attempt that is given back', withOutcome((outcome) => outcome.state === 'interrupted' ? { state: 'delayed', error, delay: 50 } : outcome),
+    givingBack],
+  ['runs at once what is given back', withOutcome((outcome) => outcome.state === 'interrupted' ? { ...outcome, delay: 0 } : outcome), givingBack],
+  ['cancels no retry', (inner) => ({
+    cancel: async (id, reason) => (await inner.get(id))?.state !== 'delayed' && await inner.cancel(id, reason)
+  }), 'a task cancelled before its retry does not run again'],
+  ['runs a cancelled task again', (inner) => ({
+    start: (host) => inner.start({
+      ...host,
+      run: async (task, control) => control.attempt === 1 ? await host.run(task, control) : { state: 'completed' }
+    }),
+    cancel: async (id, reason) => (await inner.get(id))?.state === 'active' || await inner.cancel(id, reason)
+  }), 'a task cancelled in an attempt that fails does not run again'],
+  ['finds no task by its key', () => ({ findLocal: () => undefined }), 'findLocal gives the unfinished task that has the key'],
+  ['never tells that a delay is over', (inner) => ({
+    start: ({ due, ...host }) => inner.start(host)
+  }), 'the host is told that a delay is over although nothing can start'],
+  ['ignores the history', (inner) => ({ start: (host) => inner.start({ ...host, history: 1000 }) }),
+    'no more finished tasks are kept than the history says'],
   ['cancels what has ended', (inner) => ({ cancel: async (id) => (await inner.cancel(id)) || (await inner.get(id)) !== undefined }),
     'a task that has ended cannot be cancelled']
 ]
 
 for (const [mistake, change, found] of mistakes) {
   t.test(`the conformance suite finds an engine that ${mistake}`, async (t) => {
-    const check = engineConformance(() => createEngine(change)).find(({ name }) => name === found)
+    const check = engineConformance(() => createEngine(change), { local: true }).find(({ name }) => name === found)
+    t.ok(check, found)
+    await t.rejects(check!.run(), { code: 'ERR_ASSERTION' })
+  })
+}
+
+/** Engines on one store, each changed; `others` are those opened before. */
+type SharedChange = (inner: SharedEngine, others: SharedEngine[]) => Partial<Engine>
+
+/** What engines on one store do wrong, and the case that must find it. */
+const sharedMistakes: Array<[mistake: string, change: SharedChange, found: string]> = [
+  ['run a task in two workers', (() => {
+    const runs: Run[] = []
+    return (inner) => ({
+      start (host) {
+        if (host.worker) runs.push(host.run)
+        const run: Run = async (task, control) => (await Promise.all(runs.map((run) => run(task, control))))[0]!
+        inner.start({ ...host, run })
+      }
+    })
+  })(), 'of two workers only one runs a task'],
+  ['forget keys between processes', (inner, others) => ({
+    add: (tasks) => inner.add(tasks.map(({ key, ...task }) => key === undefined ? task : { ...task, key: `${key}-${others.length}` }))
+  }), 'a key is taken for all processes'],
+  ['start tasks after pause', () => ({ pause () {} }), 'a worker that has paused starts no task'],
+  ['give up what a dead process ran', () => ({}), 'a task whose process has died runs again elsewhere']
+]
+
+for (const [mistake, change, found] of sharedMistakes) {
+  t.test(`the conformance suite finds engines that ${mistake}`, async (t) => {
+    const store = new SharedStore()
+    const engines: SharedEngine[] = []
+    const create = (): Engine => {
+      const inner = store.createEngine()
+      const changes = change(inner, [...engines])
+      engines.push(inner)
+      const { start, add, pause } = {
+        start: (host: EngineHost) => inner.start(host),
+        add: (tasks: StoredTask[]) => inner.add(tasks),
+        pause: () => inner.pause(),
+        ...changes
+      }
+      return {
+        start,
+        add,
+        pause,
+        get: (id) => inner.get(id),
+        cancel: (id, reason) => inner.cancel(id, reason),
+        watch: (id, onChange) => inner.watch(id, onChange),
+        close: () => inner.close()
+      }
+    }
+    const crash = (): void => { for (const entry of store.entries.values()) store.finish(entry, 'failed') }
+    const check = engineConformance(create, { shared: true, crash }).find(({ name }) => name === found)
     t.ok(check, found)
     await t.rejects(check!.run(), { code: 'ERR_ASSERTION' })
   })
@@ -114,13 +203,17 @@ t.test('the conformance suite closes every engine that it opens, also when a cas
   t.equal(open, 0)
 })
 
-t.test('the cases of a shared store come only when asked for', async (t) => {
+t.test('the cases of a shared store, of a local engine and of a crash come only when asked for', async (t) => {
   const { createEngine } = new SharedStore()
-  const own = engineConformance(createEngine).map(({ name }) => name)
-  const shared = engineConformance(createEngine, { shared: true }).map(({ name }) => name)
-  t.same(shared.slice(0, own.length), own)
-  t.ok(shared.length > own.length)
-  t.equal(new Set(shared).size, shared.length)
+  const namesOf = (options?: ConformanceOptions): string[] => engineConformance(createEngine, options).map(({ name }) => name)
+  const own = namesOf()
+  const more = [namesOf({ local: true }), namesOf({ shared: true }), namesOf({ shared: true, crash () {} })]
+  for (const names of more) {
+    t.same(names.slice(0, own.length), own)
+    t.equal(new Set(names).size, names.length)
+  }
+  t.same(more.map(({ length }) => length - own.length), [3, 6, 7])
+  t.same(namesOf({ crash () {} }), own)
 })
 
 t.test('a factory of engines may be async', async (t) => {

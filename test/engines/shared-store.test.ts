@@ -1,11 +1,11 @@
 import { test } from 'tap'
 import { engineConformance } from '../../lib/testing.js'
 import { createDistantEngine } from '../support/engine.js'
-import { SharedStore } from '../support/shared-store.js'
+import { type SharedEngine, SharedStore } from '../support/shared-store.js'
 
 const store = new SharedStore()
 
-for (const { name, run } of engineConformance(store.createEngine, { shared: true })) {
+for (const { name, run } of engineConformance(store.createEngine, { shared: true, crash: (engine) => { (engine as SharedEngine).crash() } })) {
   test(`with a shared store, ${name}`, run)
 }
 

@@ -10,6 +10,10 @@ interface Entry {
   timer?: NodeJS.Timeout | undefined
   /** Of the attempt that runs, wherever. */
   controller?: AbortController | undefined
+  /** Cancelled while it ran: not to run again. */
+  isCancelled?: boolean
+  /** Who runs it, or ran it last. */
+  engine?: SharedEngine
 }
 
 const copy = <Value>(value: Value): Value => JSON.parse(JSON.stringify(value))
@@ -21,7 +25,7 @@ export class SharedStore {
   readonly #watchers = new Map<string, Set<() => void>>()
 
   /** Another engine on this store. */
-  readonly createEngine = (): Engine => new SharedEngine(this)
+  readonly createEngine = (): SharedEngine => new SharedEngine(this)
 
   find (name: string, key: string | undefined): string | undefined {
     if (key === undefined) return
@@ -63,7 +67,7 @@ export class SharedStore {
   }
 }
 
-class SharedEngine implements Engine {
+export class SharedEngine implements Engine {
   readonly #store: SharedStore
   #host: EngineHost | undefined
   #running = 0
@@ -104,8 +108,12 @@ class SharedEngine implements Engine {
     await nextTurn()
     const entry = this.#store.entries.get(id)
     if (entry === undefined || entry.snapshot.finishedAt !== undefined) return false
-    if (entry.controller === undefined) this.#store.finish(entry, 'cancelled')
-    else entry.controller.abort(reason)
+    if (entry.controller === undefined) {
+      this.#store.finish(entry, 'cancelled')
+    } else {
+      entry.isCancelled = true
+      entry.controller.abort(reason)
+    }
     return true
   }
 
@@ -120,6 +128,16 @@ class SharedEngine implements Engine {
   async close (): Promise<void> {
     this.#isPaused = true
     this.#store.leave(this)
+  }
+
+  /** As if its process had died: others run what it ran. */
+  crash (): void {
+    this.#isPaused = true
+    for (const entry of this.#store.entries.values()) {
+      if (entry.engine !== this || entry.controller === undefined) continue
+      entry.controller = undefined
+      this.#store.wait(entry)
+    }
   }
 
   /** Takes as many tasks as it may run. */
@@ -137,11 +155,15 @@ class SharedEngine implements Engine {
 
   #run (host: EngineHost, entry: Entry): void {
     const { task, snapshot, attempt } = entry
-    const { signal } = entry.controller = new AbortController()
+    const controller = entry.controller = new AbortController()
+    const { signal } = controller
+    entry.engine = this
     this.#running++
     this.#store.update(entry, { state: 'active', attempt, startedAt: snapshot.startedAt ?? new Date().toISOString() })
     const progress = (value: unknown): void => { this.#store.update(entry, { progress: copy(value) }) }
     host.run(copy(task), { attempt, signal, progress }).then((outcome) => {
+      // Somebody else has it since this engine has died.
+      if (entry.controller !== controller) return
       entry.controller = undefined
       this.#running--
       this.#apply(entry, copy(outcome))
@@ -152,6 +174,7 @@ class SharedEngine implements Engine {
   #apply (entry: Entry, outcome: RunOutcome): void {
     const { state, ...more } = outcome
     if (state === 'interrupted') this.#store.wait(entry, outcome.delay)
+    else if (state === 'delayed' && entry.isCancelled === true) this.#store.finish(entry, 'cancelled')
     else if (state === 'delayed') {
       entry.attempt++
       this.#store.wait(entry, outcome.delay)

@@ -1,8 +1,10 @@
 import type { Engine } from '../../../types/index.js'
-import { Bench } from './bench.js'
+import { keys } from './keys.js'
+import { Rig } from './rig.js'
 import { running } from './running.js'
 import { scheduling } from './scheduling.js'
-import { sharing } from './sharing.js'
+import { recovery, sharing } from './sharing.js'
+import { staying } from './staying.js'
 
 /** One promise of the engine contract, as a test. */
 export interface ConformanceCase {
@@ -17,6 +19,16 @@ export interface ConformanceOptions {
    * @default false
    */
   shared?: boolean
+  /**
+   * Whether tasks never leave the process of their engine, as `findLocal` says.
+   * @default false
+   */
+  local?: boolean
+  /**
+   * Ends an engine as the death of its process would: nothing that it runs is given back. With it, and a shared store, the
+   * suite checks that another worker runs what was cut off.
+   */
+  crash?: (engine: Engine) => void | Promise<void>
 }
 
 /**
@@ -26,21 +38,24 @@ export interface ConformanceOptions {
  * engine that loses a task makes its case wait for ever.
  */
 export function engineConformance (
-  create: () => Engine | Promise<Engine>, { shared = false }: ConformanceOptions = {}
+  create: () => Engine | Promise<Engine>, { shared = false, local = false, crash }: ConformanceOptions = {}
 ): ConformanceCase[] {
-  return Object.entries({ ...running, ...scheduling, ...(shared && sharing) }).map(([name, check]) => ({
+  const checks = {
+    ...running, ...scheduling, ...keys, ...(local && staying), ...(shared && sharing), ...(shared && crash !== undefined && recovery(crash))
+  }
+  return Object.entries(checks).map(([name, check]) => ({
     name,
     async run () {
-      const benches: Bench[] = []
-      const open = async (): Promise<Bench> => {
-        const bench = new Bench(await create())
-        benches.push(bench)
-        return bench
+      const rigs: Rig[] = []
+      const open = async (): Promise<Rig> => {
+        const rig = new Rig(await create())
+        rigs.push(rig)
+        return rig
       }
       try {
         await check(await open(), open)
       } finally {
-        for (const bench of benches) await bench.close()
+        for (const rig of rigs) await rig.close()
       }
     }
   }))

@@ -11,7 +11,7 @@ export const completed: RunOutcome = { state: 'completed' }
 export const error = { name: 'Error', message: 'no luck' }
 
 /** An engine at work, with a handler in place of the plugin. */
-export class Bench {
+export class Rig {
   readonly engine: Engine
   readonly runs: Array<{ id: string, attempt: number }> = []
 
@@ -80,4 +80,4 @@ export function latch<Value = void> (): { promise: Promise<Value>, open: (value:
 }
 
 /** A check of one promise; `other` opens another engine on the same store. */
-export type Check = (bench: Bench, other: () => Promise<Bench>) => Promise<void>
+export type Check = (rig: Rig, other: () => Promise<Rig>) => Promise<void>
