@@ -125,24 +125,24 @@ async function plugin (app: FastifyInstance, options: BackgroundTasksOptions): P
 
   // Added to avvio's queue while it closes, so that tasks end before any other onClose hook takes away what they use.
   const drainFirst = (): void => {
-    executor.stopRetrying()
-    store.pause().catch(() => {});
-    (app as unknown as { onClose (fn: () => Promise<void>): void }).onClose(drain)
+    (app as unknown as { onClose (fn: () => Promise<void>): void }).onClose(() => drain(false))
   }
   app.addHook('preClose', (done) => {
     app.server.off('close', drainFirst)
+    executor.stopRetrying()
+    store.pause().catch(() => {})
     drainFirst()
     done()
   })
-  // Behind another plugin's preClose hook that fails, ours is not called.
+  // Behind another plugin's preClose hook that fails, ours is not called. The server may also be closed by hand: then
+  // nothing but a place in the queue is taken, and tasks go on.
   app.server.once('close', drainFirst)
 
   // What the other onClose hooks, or handlers whose client had gone, have added since.
   app.addHook('onClose', async () => {
     try {
-      await drain()
+      await drain(true)
     } finally {
-      executor.admission.closed = true
       try {
         await store.engine.close()
       } finally {

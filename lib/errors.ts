@@ -65,7 +65,24 @@ export const errors = {
 
 /** What an error says, or whatever else was thrown. */
 export function messageOf (thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : typeof thrown === 'string' ? thrown : describe(thrown)
+  try {
+    if (isErrorLike(thrown)) return String(thrown.message)
+  } catch {
+    // A proxy, or a getter, that throws: `describe` can say what it is.
+  }
+  return typeof thrown === 'string' ? thrown : describe(thrown)
+}
+
+export interface ErrorLike {
+  name?: unknown
+  message: unknown
+  code?: unknown
+}
+
+/** Whether something that was thrown has a message: an error, one of another realm, or an object that looks like one. */
+export function isErrorLike (thrown: unknown): thrown is ErrorLike {
+  return thrown instanceof Error ||
+    (typeof thrown === 'object' && thrown !== null && typeof (thrown as { message?: unknown }).message === 'string')
 }
 
 /** The value as it appears in an error message: short, whatever it is. */

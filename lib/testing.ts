@@ -98,6 +98,6 @@ function runToEnd (executor: Executor, task: BackgroundTask): Promise<void> {
       unwatch()
       resolve()
     })
-    executor.wake(enter(executor, task))
+    executor.begin(task, enter(executor, task))
   })
 }

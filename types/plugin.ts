@@ -43,7 +43,10 @@ export interface BackgroundTasksOptions extends RouteTaskOptions {
    * @default 1000
    */
   history?: number
-  /** Called on each final failure. What it throws or rejects is logged; `idle` and `close` wait for its promise. */
+  /**
+   * Called on each final failure, in the async context of `add`. What it throws or rejects is logged. `idle` and `close` wait
+   * for its promise, but not past `closeTimeout`.
+   */
   onError?: (error: unknown, task: Task) => void | Promise<void>
   /** Named tasks to register: their adds go to the engine. */
   tasks?: NamedTask[]

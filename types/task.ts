@@ -9,7 +9,7 @@ export interface ResponseEnd {
   readonly statusCode: number
 }
 
-/** An error as it leaves the process: never with a stack. */
+/** An error as it leaves the process: never with a stack, each text cut to 4096 characters. */
 export interface TaskErrorSnapshot {
   name: string
   code?: string
@@ -41,7 +41,10 @@ export interface Task<Result = unknown> {
   readonly attempt: number
   /** Aborts on timeout, cancel and the shutdown deadline, never when the client disconnects. Made on first read. */
   readonly signal: AbortSignal
-  /** Child of the request's logger with `task` and `taskId`, so that its lines carry `reqId`. */
+  /**
+   * Child of the logger that the request had when its response was over, with `task` and `taskId`. Its lines carry `reqId`.
+   * Until then it is made anew on each read.
+   */
   readonly log: FastifyBaseLogger
   readonly server: FastifyInstance
   /** How the response ended; undefined until it has, and always for a task without a request. */

@@ -1,5 +1,8 @@
 import type { TaskErrorSnapshot, TaskState } from '../../types/index.js'
-import { messageOf } from '../errors.js'
+import { type ErrorLike, isErrorLike, messageOf } from '../errors.js'
+
+/** Characters of an error's message, name or code that a snapshot keeps: history and stores hold many. */
+const MAX_LENGTH = 4096
 
 /** Whether a task in this state has ended. */
 export function isFinal (state: TaskState): boolean {
@@ -9,13 +12,19 @@ export function isFinal (state: TaskState): boolean {
 /** An error, or whatever else was thrown, as it may leave the process: without its stack. */
 export function errorSnapshot (thrown: unknown): TaskErrorSnapshot {
   try {
-    return thrown instanceof Error ? snapshotOf(thrown) : { name: 'Error', message: messageOf(thrown) }
+    return snapshotOf(isErrorLike(thrown) ? thrown : { message: messageOf(thrown) })
   } catch {
     // A proxy, or a getter, that throws.
     return { name: 'Error', message: 'an error that cannot be read' }
   }
 }
 
-function snapshotOf ({ name, message, code }: Error & { code?: unknown }): TaskErrorSnapshot {
-  return { name: String(name), ...(typeof code === 'string' && { code }), message: String(message) }
+function snapshotOf ({ name = 'Error', message, code }: ErrorLike): TaskErrorSnapshot {
+  return { name: cut(name), ...(typeof code === 'string' && { code: cut(code) }), message: cut(message) }
+}
+
+function cut (value: unknown): string {
+  const text = String(value)
+  // Copied, because a slice keeps the whole text in memory.
+  return text.length > MAX_LENGTH ? Buffer.from(`${text.slice(0, MAX_LENGTH - 1)}…`).toString() : text
 }

@@ -3,10 +3,9 @@ import type { NamedTaskOptions, RequestBackgroundTasks, ResponseEnd, TaskOptions
 import { isThenable } from '../run/attempt.js'
 import { addChannel, runChannel } from '../run/channels.js'
 import { type Definition, definitionOf } from '../named/define-task.js'
-import { describe, errors } from '../errors.js'
 import type { Executor } from '../run/executor.js'
 import { namedCall } from '../named/named-call.js'
-import { type ResolvedRouteOptions, type ResolvedTaskOptions, taskOptions, waitUntilName } from '../options/options.js'
+import { type ResolvedRouteOptions, type ResolvedTaskOptions, taskOptions } from '../options/options.js'
 import { invalidTask } from './invalid-task.js'
 import { Outbox, assertLocal, assertStorable } from '../stored/outbox.js'
 import { UNSET_STATUS } from './response-end.js'
@@ -14,6 +13,7 @@ import { isObject, isPlainObject } from '../options/rules.js'
 import type { Store } from '../stored/store.js'
 import { BackgroundTask } from '../task/task.js'
 import { TaskQueue } from './task-queue.js'
+import { followedName } from './wait-until.js'
 
 type TaskFunction = (...args: any[]) => unknown
 
@@ -28,7 +28,6 @@ export interface TaskListOrigin {
 
 /** The tasks of one request, or those added without one. */
 export class TaskList extends TaskQueue implements RequestBackgroundTasks {
-  readonly log: FastifyBaseLogger
   readonly server: FastifyInstance
   readonly reqId: string | undefined
   response: ResponseEnd | undefined = undefined
@@ -37,6 +36,8 @@ export class TaskList extends TaskQueue implements RequestBackgroundTasks {
   reply: FastifyReply | undefined = undefined
   /** The engine has failed: the error reply does not wait for it again, what is left is stored when it is over. */
   storesLate = false
+  /** The request's logger when its response was over. */
+  #log: FastifyBaseLogger
   readonly #store: Store
   readonly #options: ResolvedRouteOptions
   /** Registered tasks that the engine does not have yet. */
@@ -47,10 +48,15 @@ export class TaskList extends TaskQueue implements RequestBackgroundTasks {
     this.#store = store
     this.#options = options
     this.server = server
-    this.log = log
+    this.#log = log
     this.reqId = reqId
     this.request = request
     if (request === undefined) this.limit = Infinity
+  }
+
+  /** Until the response is over, another hook may replace the request's logger. */
+  get log (): FastifyBaseLogger {
+    return this.response === undefined && this.request !== undefined ? this.request.log : this.#log
   }
 
   add (...args: any[]): any {
@@ -64,10 +70,8 @@ export class TaskList extends TaskQueue implements RequestBackgroundTasks {
   }
 
   waitUntil (promise: PromiseLike<any>, options: WaitUntilOptions = {}): any {
-    if (!isThenable(promise)) {
-      throw new errors.FST_BGT_INVALID_TASK('waitUntil takes a promise', describe(promise))
-    }
-    const task = new BackgroundTask(this, this.#followable(promise, options), undefined, [], this.#options)
+    const name = followedName(promise, options, this.#executor.admission, this.log)
+    const task = new BackgroundTask(this, name, undefined, [], this.#options)
     task.state = 'active'
     this.#enter(task)
     this.#executor.follow(task, promise)
@@ -97,6 +101,7 @@ export class TaskList extends TaskQueue implements RequestBackgroundTasks {
   end (outcome: ResponseEnd['outcome'], statusCode: number): void {
     if (this.limit > 0) return
     this.limit = this.#options.requestConcurrency
+    this.#log = this.log
     this.response = { outcome, statusCode }
     this.reply = undefined
     // A waiting task must not keep the request's sockets, body and reply alive.
@@ -146,7 +151,7 @@ export class TaskList extends TaskQueue implements RequestBackgroundTasks {
     if (this.#isCaptured(task, args, given)) return task
     this.#executor.admission.assertRoom(task.name)
     this.#enter(task)
-    if (this.limit > 0) this.#executor.wake(this)
+    if (this.limit > 0) this.#executor.begin(task, this)
     return task
   }
 
@@ -173,18 +178,6 @@ export class TaskList extends TaskQueue implements RequestBackgroundTasks {
     // Where no reply is to come, onSend does not either.
     if (this.limit > 0 || this.reply?.sent === true) this.#outbox.storeSoon()
     return task
-  }
-
-  /** The name to follow a promise by. One that cannot be followed is taken charge of: its rejection must not end the process. */
-  #followable (promise: PromiseLike<unknown>, options: WaitUntilOptions): string {
-    try {
-      const name = waitUntilName(options)
-      this.#executor.admission.assertOpen(name)
-      return name
-    } catch (error) {
-      Promise.resolve(promise).then(undefined, (err) => { this.log.error({ err }, 'background task failed') })
-      throw error
-    }
   }
 
   #isCaptured (task: BackgroundTask, args: unknown[], options: object = {}): boolean {

@@ -1,7 +1,8 @@
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
 import type { ResponseEnd } from '../../types/index.js'
 import { Chain, type Link } from '../base/linked-list.js'
-import type { BackgroundTask, TaskOwner } from '../task/task.js'
+import type { BackgroundTask } from '../task/task.js'
+import type { TaskOwner } from '../task/task-owner.js'
 
 /** The unfinished tasks of one request in the order added, and which of them may start next. */
 export abstract class TaskQueue implements TaskOwner, Link<TaskQueue> {
@@ -22,7 +23,7 @@ export abstract class TaskQueue implements TaskOwner, Link<TaskQueue> {
   behind: TaskQueue | undefined = undefined
   /** Tasks that have started and not ended; a backoff keeps its place. */
   running = 0
-  /** How many tasks run at once; 0 until they may start. */
+  /** How many tasks run at once; 0 until they may start, Infinity for those of the app. */
   limit = 0
   /** Neighbours among the queues that have unfinished tasks. */
   previous: TaskQueue | undefined = undefined
@@ -30,7 +31,7 @@ export abstract class TaskQueue implements TaskOwner, Link<TaskQueue> {
   readonly #tasks = new Chain<BackgroundTask>()
   /** The first task that has never started. */
   #nextWaiting: BackgroundTask | undefined = undefined
-  /** Tasks whose backoff is over, or that an engine has run. */
+  /** Tasks of the app whose turn has come, tasks whose backoff is over, or that an engine has run. */
   #due: BackgroundTask[] | undefined = undefined
 
   /** Whether `take` would give a task. */
@@ -42,7 +43,8 @@ export abstract class TaskQueue implements TaskOwner, Link<TaskQueue> {
   push (task: BackgroundTask): void {
     this.size++
     this.#tasks.push(task)
-    if (isInLine(task)) this.#nextWaiting ??= task
+    // Tasks of the app are in no order: each may start a turn after its add.
+    if (this.limit !== Infinity && isInLine(task)) this.#nextWaiting ??= task
   }
 
   /** The next task that may start. */

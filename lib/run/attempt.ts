@@ -1,14 +1,24 @@
+import { AsyncResource } from 'node:async_hooks'
 import { runChannel } from './channels.js'
 import { errors } from '../errors.js'
-import type { BackgroundTask } from '../task/task.js'
+import { type BackgroundTask, RESOURCE_OPTIONS } from '../task/task.js'
 
 /** Told how an attempt ended, perhaps more than once: only the first time for the attempt that still runs counts. */
 export type Settle = (task: BackgroundTask, attempt: number, failed: boolean, value: unknown) => void
 
 const noop = (): void => {}
 
-/** Runs one attempt, in the async context that is current. Never throws. */
-export function runAttempt (task: BackgroundTask, settle: Settle): void {
+/** Starts one attempt in the async context of `add`. Never throws. */
+export function startAttempt (task: BackgroundTask, settle: Settle): void {
+  task.runInAsyncScope(task.options.retry === undefined ? runAttempt : runInOwnContext, undefined, task, settle)
+}
+
+/** On Node.js before 24, what a function does by `enterWith` stays with its async resource, from which the next attempt starts. */
+function runInOwnContext (task: BackgroundTask, settle: Settle): void {
+  new AsyncResource('BackgroundTaskAttempt', RESOURCE_OPTIONS).runInAsyncScope(runAttempt, undefined, task, settle)
+}
+
+function runAttempt (task: BackgroundTask, settle: Settle): void {
   const { timeout, startsLate } = task.options
   if (timeout !== undefined) {
     if (startsLate === true) task.setClock(() => { startTimeout(task, timeout, settle) })

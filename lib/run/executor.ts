@@ -1,13 +1,14 @@
 import { Admission } from '../task/admission.js'
-import { type Settle, runAttempt, settleWith } from './attempt.js'
+import { type Settle, settleWith, startAttempt } from './attempt.js'
 import { Census, type EndState } from '../task/census.js'
 import { errors } from '../errors.js'
 import { History } from '../task/history.js'
 import type { ResolvedOptions } from '../options/options.js'
 import { ReadyLine } from './ready-queue.js'
-import { reportCancelled, reportCompleted, reportFailed, reportLate, reportRetry, reportSkipped } from './report.js'
+import { callOnError, reportCancelled, reportCompleted, reportFailed, reportLate, reportRetry, reportSkipped } from './report.js'
 import { retryDelay } from './retry.js'
 import { Slice } from './turn-budget.js'
+import { Turns } from './turns.js'
 import type { BackgroundTask } from '../task/task.js'
 import type { TaskQueue } from '../request/task-queue.js'
 import { isWanted } from './when.js'
@@ -25,8 +26,11 @@ export class Executor {
   /** Tasks running, less the promises that are only waited for. */
   #slots = 0
   readonly #slice = new Slice()
-  #scheduled = false
-  #draining = false
+  readonly #turns = new Turns(this.#slice, {
+    canStart: () => !this.#line.empty && this.#slots < this.#concurrency,
+    startNext: () => { this.#startNext() },
+    release: (task) => { this.#release(task) }
+  })
 
   constructor (options: ResolvedOptions) {
     this.#options = options
@@ -38,7 +42,13 @@ export class Executor {
   /** Takes a queue into the line if one of its tasks can start, and sees to it that tasks start soon. */
   wake (queue: TaskQueue): void {
     this.#enqueue(queue)
-    this.#schedule()
+    this.#turns.schedule()
+  }
+
+  /** Has a task that was added to a queue whose tasks may start do so when its turn comes: one of the app in the next turn. */
+  begin (task: BackgroundTask, queue: TaskQueue): void {
+    if (queue.limit === Infinity) this.#turns.hold(task)
+    else this.wake(queue)
   }
 
   /** Follows a promise that is already under way. */
@@ -69,6 +79,13 @@ export class Executor {
     reportFailed(task, error, this.#options.onError, this.census)
   }
 
+  /** Ends a task that has started and that close waits for no longer. It has not failed where another process runs it again. */
+  giveUp (task: BackgroundTask, queue: TaskQueue, error: unknown): void {
+    const survives = task.extras?.run?.survives === true
+    this.stop(task, queue, 'failed', error)
+    if (!survives) callOnError(task, error, this.#options.onError, this.census)
+  }
+
   /** Ends a task whose condition is not met. */
   skip (task: BackgroundTask, queue: TaskQueue): void {
     this.#slice.readClock()
@@ -92,53 +109,35 @@ export class Executor {
     if (queue.runnable) this.#line.push(queue)
   }
 
-  /** setImmediate runs after the callbacks of this turn: the other onResponse hooks, and requests that have come in. */
-  #schedule (): void {
-    if (this.#scheduled || this.#draining || !this.#canStart) return
-    this.#scheduled = true
-    setImmediate(this.#turn)
+  #release (task: BackgroundTask): void {
+    if (task.finished) return
+    const queue = task.owner as TaskQueue
+    queue.pushDue(task)
+    this.#enqueue(queue)
   }
 
-  get #canStart (): boolean {
-    return !this.#line.empty && this.#slots < this.#concurrency
-  }
-
-  readonly #turn = (): void => {
-    this.#scheduled = false
-    this.#slice.begin()
-    this.#drain()
-  }
-
-  /** Starts one task of each queue in turn until nothing can start or the slice is used up. */
-  #drain (): void {
-    this.#draining = true
-    try {
-      while (this.#canStart) {
-        const queue = this.#line.shift()
-        const task = queue.take()
-        if (task === undefined) continue
-        if (task.extras?.stored !== undefined || isWanted(task.options.when, task.response)) this.#start(task, queue)
-        else this.skip(task, queue)
-        this.#enqueue(queue)
-        // A task that has ended has read the clock.
-        if (!task.finished) this.#slice.readClock()
-        if (this.#slice.isOver) break
-      }
-    } finally {
-      this.#draining = false
-      this.#schedule()
-    }
+  /** Starts one task of the first queue in line. */
+  #startNext (): void {
+    const queue = this.#line.shift()
+    const task = queue.take()
+    if (task === undefined) return
+    if (task.extras?.stored !== undefined || isWanted(task.options.when, task.response)) this.#start(task, queue)
+    else this.skip(task, queue)
+    this.#enqueue(queue)
+    // A task that has ended has read the clock.
+    if (!task.finished) this.#slice.readClock()
   }
 
   #start (task: BackgroundTask, queue: TaskQueue): void {
     if (task.startedAt >= 0) task.nextAttempt()
     else {
-      task.startedAt = Math.floor(this.#slice.now)
+      // The clock was read before the code that added the task, such as an onError.
+      task.startedAt = Math.max(task.createdAt, Math.floor(this.#slice.now))
       if (task.extras?.stored === undefined) queue.running++
     }
     this.census.move(task, 'active')
     this.#slots++
-    task.runInAsyncScope(runAttempt, undefined, task, this.#settle)
+    startAttempt(task, this.#settle)
   }
 
   readonly #settle: Settle = (task, attempt, failed, value) => {
@@ -154,9 +153,7 @@ export class Executor {
       reportCompleted(task)
     }
     this.#enqueue(queue)
-    // A promise that settles in a microtask of this turn goes on within its slice: a turn for each would cost too much.
-    if (!this.#draining && !this.#slice.isOver) this.#drain()
-    else this.#schedule()
+    this.#turns.goOn()
   }
 
   #fail (task: BackgroundTask, queue: TaskQueue, error: unknown): void {

@@ -35,9 +35,9 @@ function tryTo (fn: () => void): void {
   } catch {}
 }
 
-/** JSON drops what is undefined, a symbol or a function: a line must tell what was thrown all the same. */
+/** JSON drops what is undefined, a symbol or a function, and makes null of NaN: a line must tell what was thrown all the same. */
 function loggable (thrown: unknown): unknown {
-  return typeof thrown === 'object' || typeof thrown === 'string' || typeof thrown === 'number' ? thrown : describe(thrown)
+  return typeof thrown === 'object' || typeof thrown === 'string' || Number.isFinite(thrown) ? thrown : describe(thrown)
 }
 
 /**
@@ -79,8 +79,15 @@ export function reportFailed (
   task: BackgroundTask, err: unknown, onError: BackgroundTasksOptions['onError'], census: Census
 ): void {
   write(task, 'error', 'background task failed', { err })
+  callOnError(task, err, onError, census)
+}
+
+/** Calls `onError` in the async context of `add`, whoever ended the task. */
+export function callOnError (
+  task: BackgroundTask, err: unknown, onError: BackgroundTasksOptions['onError'], census: Census
+): void {
   if (onError === undefined) return
-  const report = new Promise<void>((resolve) => { resolve(onError(err, task)) })
+  const report = new Promise<void>((resolve) => { resolve(task.runInAsyncScope(onError, undefined, err, task)) })
     .catch((error) => { reportCallback(task, 'onError', error) })
   census.waitForReport(task, report)
 }

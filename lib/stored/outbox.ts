@@ -6,6 +6,7 @@ import type { ResolvedTaskOptions, Retry } from '../options/options.js'
 import type { Store } from './store.js'
 import type { BackgroundTask } from '../task/task.js'
 import type { TaskQueue } from '../request/task-queue.js'
+import { queueMicrotask } from '../base/real-timers.js'
 import { captureTrace } from './trace-context.js'
 import { isWanted } from '../run/when.js'
 

@@ -1,6 +1,7 @@
 import type { EngineHost, RunOutcome, StoredTask } from '../../types/index.js'
 import type { Definition } from '../named/define-task.js'
 import { errors } from '../errors.js'
+import { setImmediate } from '../base/real-timers.js'
 import { errorSnapshot } from '../base/snapshot.js'
 import type { Store } from './store.js'
 import { BackgroundTask } from '../task/task.js'

@@ -1,4 +1,5 @@
 import { Chain, type Link } from '../base/linked-list.js'
+import { setTimeout } from '../base/real-timers.js'
 
 /** A promise that is waited for. */
 class Wait implements Link<Wait> {

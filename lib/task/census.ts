@@ -1,6 +1,7 @@
 import type { TaskState, TaskStats } from '../../types/index.js'
 import { Chain } from '../base/linked-list.js'
 import { type BackgroundTask, nowMs } from './task.js'
+import { setImmediate } from '../base/real-timers.js'
 import type { TaskQueue } from '../request/task-queue.js'
 import { Watchers } from '../base/watchers.js'
 
@@ -20,6 +21,7 @@ export class Census {
   /** Queues that have unfinished tasks. */
   readonly #queues = new Chain<TaskQueue>()
   #emptyListeners: Array<() => void> = []
+  #isLooking = false
 
   /** A task begins. */
   enter (task: BackgroundTask, queue: TaskQueue): void {
@@ -68,23 +70,31 @@ export class Census {
     this.reporting.add(task)
     report.then(() => {
       this.reporting.delete(task)
-      this.#notifyIfEmpty()
+      this.#lookSoon()
     })
   }
 
-  get #isEmpty (): boolean {
+  /** Whether nothing is unfinished and no `onError` under way. */
+  get isEmpty (): boolean {
     return this.unfinished === 0 && this.reporting.size === 0
   }
 
   #forget (task: BackgroundTask, queue: TaskQueue, taken: boolean): void {
     queue.remove(task, taken)
     if (queue.size === 0) this.#queues.remove(queue)
-    if (--this.unfinished === 0 && this.#emptyListeners.length > 0) queueMicrotask(this.#notifyIfEmpty)
+    if (--this.unfinished === 0) this.#lookSoon()
   }
 
-  /** Not at once: what is called at the end of a task, like onError, may add another. */
-  readonly #notifyIfEmpty = (): void => {
-    if (!this.#isEmpty) return
+  /** In a turn of its own: what goes on at the end of a task, in however many microtasks, may add another. */
+  #lookSoon (): void {
+    if (this.#isLooking || this.#emptyListeners.length === 0) return
+    this.#isLooking = true
+    setImmediate(this.#look)
+  }
+
+  readonly #look = (): void => {
+    this.#isLooking = false
+    if (!this.isEmpty) return
     for (const listener of this.#emptyListeners.splice(0)) listener()
   }
 
@@ -93,9 +103,8 @@ export class Census {
     return [...this.#queues].flatMap((queue) => [...queue])
   }
 
-  /** Resolves to true once nothing is unfinished and no `onError` under way, or to false after `timeoutMs`. */
+  /** Resolves, in a later turn, to true once the census is empty, or after `timeoutMs` to whether it is. */
   whenEmpty (timeoutMs?: number): Promise<boolean> {
-    if (this.#isEmpty) return Promise.resolve(true)
     return new Promise((resolve) => {
       const onEmpty = (): void => {
         clearTimeout(timer)
@@ -103,10 +112,11 @@ export class Census {
       }
       const onTimeout = (): void => {
         this.#emptyListeners = this.#emptyListeners.filter((listener) => listener !== onEmpty)
-        resolve(false)
+        resolve(this.isEmpty)
       }
       const timer = timeoutMs === undefined ? undefined : setTimeout(onTimeout, timeoutMs)
       this.#emptyListeners.push(onEmpty)
+      if (this.isEmpty) this.#lookSoon()
     })
   }
 

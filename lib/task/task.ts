@@ -1,26 +1,13 @@
 import { AsyncResource } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
-import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
+import { inspect } from 'node:util'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { ResponseEnd, StoredTask, Task, TaskSnapshot, TaskState } from '../../types/index.js'
 import { copyJson } from '../base/json.js'
 import type { ResolvedTaskOptions } from '../options/options.js'
 import { errorSnapshot, isFinal } from '../base/snapshot.js'
 import type { StoredRun, TaskExtras } from './task-extras.js'
-
-/** The list that a task is in, as far as the task and what runs it are concerned. */
-export interface TaskOwner {
-  readonly log: FastifyBaseLogger
-  readonly reqId: string | undefined
-  readonly server: FastifyInstance
-  readonly response: ResponseEnd | undefined
-  /** Kept once the response is over only while somebody listens on the channels. */
-  readonly request: FastifyRequest | undefined
-  /** The task's id has been read, so it can be asked for from now on. */
-  track (task: BackgroundTask, id: string): void
-  cancel (task: BackgroundTask, reason: unknown): boolean
-  /** Something that a snapshot shows has changed. */
-  changed (task: BackgroundTask): void
-}
+import type { TaskOwner } from './task-owner.js'
 
 /** Milliseconds on the monotonic clock. Whole, because V8 stores small integers without a heap number. */
 export function nowMs (): number {
@@ -28,7 +15,7 @@ export function nowMs (): number {
 }
 
 // The resource keeps the async context of `add`. Without destroy hooks of our own, Node need not track its collection.
-const RESOURCE_OPTIONS = { requireManualDestroy: true }
+export const RESOURCE_OPTIONS = { requireManualDestroy: true }
 
 const NOTHING: any[] = []
 
@@ -75,7 +62,13 @@ export class BackgroundTask extends AsyncResource implements Task<any> {
   }
 
   get log (): FastifyBaseLogger {
-    return (this.#extras().log ??= this.owner.log.child({ task: this.name, taskId: this.id }))
+    const extras = this.#extras()
+    if (extras.log !== undefined) return extras.log
+    const { request, response } = this.owner
+    const log = this.owner.log.child({ task: this.name, taskId: this.id })
+    // Until then the request's logger may be replaced.
+    if (request === undefined || response !== undefined) extras.log = log
+    return log
   }
 
   get server (): FastifyInstance {
@@ -175,12 +168,20 @@ export class BackgroundTask extends AsyncResource implements Task<any> {
   }
 
   toJSON (): TaskSnapshot {
+    return this.extras?.mergedInto?.toJSON() ?? { id: this.id, ...this.#snapshot() }
+  }
+
+  /** What `console.log` prints. A task that nobody has asked for its id does not get one by it. */
+  [inspect.custom] (): object {
     const extras = this.#extras()
-    if (extras.mergedInto !== undefined) return extras.mergedInto.toJSON()
+    return extras.id === undefined || extras.isIdUnread === true ? this.#snapshot() : this.toJSON()
+  }
+
+  #snapshot (): Omit<TaskSnapshot, 'id'> {
+    const extras = this.#extras()
     const epochMs = (extras.epochMs ??= Date.now() - nowMs())
     const iso = (ms: number): string => new Date(epochMs + ms).toISOString()
     return {
-      id: this.id,
       name: this.name,
       state: this.state,
       attempt: this.attempt,

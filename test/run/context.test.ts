@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import t from 'tap'
 import { createApp } from '../support/app.js'
-import { nextTurn } from '../support/turns.js'
+import { nextTurn, turnUntil } from '../support/turns.js'
 
 const store = new AsyncLocalStorage<string>()
 
@@ -66,4 +66,43 @@ t.test('what a task does to its context does not reach the next one', async (t) 
   await app.inject('/')
   await app.backgroundTasks.idle()
   t.same(seen, [undefined])
+})
+
+for (const [title, fail] of [
+  ['throws at once', () => { throw new Error('fails') }],
+  ['rejects', async () => { throw new Error('fails') }]
+] as const) {
+  t.test(`what a function that ${title} does to its context does not reach its next attempt`, async (t) => {
+    const app = await createApp(t)
+    const seen: Array<string | undefined> = []
+    store.run('add', () => app.backgroundTasks.add({ retry: { retries: 2, delay: 0 } }, () => {
+      seen.push(store.getStore())
+      store.enterWith('left behind')
+      return fail()
+    }))
+    await app.backgroundTasks.idle()
+    t.same(seen, ['add', 'add', 'add'])
+  })
+}
+
+t.test('onError of a task that close has cut off in a backoff has the context of the add', async (t) => {
+  const seen: unknown[] = []
+  const app = await createApp(t, { onError: () => { seen.push(store.getStore()) } })
+  await app.ready()
+  const task = store.run('add', () => app.backgroundTasks.add({ retry: { retries: 1, delay: 60_000, jitter: false } }, () => {
+    throw new Error('fails')
+  }))
+  await turnUntil(() => task.state === 'delayed')
+  await store.run('close', () => app.close())
+  t.same(seen, ['add'])
+})
+
+t.test('onError of a task that the deadline of close ends has the context of the add', async (t) => {
+  const seen: unknown[] = []
+  const app = await createApp(t, { closeTimeout: 0, onError: () => { seen.push(store.getStore()) } })
+  await app.ready()
+  const task = store.run('add', () => app.backgroundTasks.add(() => new Promise(() => {})))
+  await turnUntil(() => task.state === 'active')
+  await store.run('close', () => app.close())
+  t.same(seen, ['add'])
 })

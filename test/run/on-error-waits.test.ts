@@ -104,7 +104,7 @@ t.test('close waits for onError of a task that fails by the abort at the end of 
   t.same(events, ['onError', 'database closed'])
 })
 
-t.test('an onError that never settles holds close up no longer than closeTimeout', async (t) => {
+t.test('an onError that never settles holds close up no longer than closeTimeout, and is named in the line', async (t) => {
   const log = createLog()
   const called = createLatch()
   const app = await createApp(t, {
@@ -115,13 +115,84 @@ t.test('an onError that never settles holds close up no longer than closeTimeout
     }
   }, { logger: log.logger })
   await app.ready()
-  app.backgroundTasks.add(fail)
+  const { id } = app.backgroundTasks.add(fail)
   await called.promise
   const started = performance.now()
   await app.close()
   const took = performance.now() - started
   t.ok(took >= 48 && took < 900, `${took} ms`)
-  t.same(log.lines.filter(({ msg }) => msg === 'background tasks left unfinished'), [])
+  t.same(log.lines.filter(({ msg }) => msg === 'background tasks left unfinished'), [
+    { level: 'error', tasks: [{ name: 'fail', id, state: 'failed', onError: 'unfinished' }], msg: 'background tasks left unfinished' }
+  ])
+})
+
+const starts: Array<[title: string, add: (tasks: AppBackgroundTasks) => Task]> = [
+  ['a function', (tasks) => tasks.add({ name: 'deaf' }, () => new Promise(() => {}))],
+  ['a promise', (tasks) => tasks.waitUntil(new Promise(() => {}), { name: 'deaf' })]
+]
+
+for (const [title, add] of starts) {
+  t.test(`onError is called once for ${title} that close has to leave, and its promise is not waited for`, async (t) => {
+    const log = createLog()
+    const calls: unknown[] = []
+    const app = await createApp(t, {
+      closeTimeout: 0,
+      onError (error, task) {
+        calls.push([error, task, task.state])
+        return new Promise(() => {})
+      }
+    }, { logger: log.logger })
+    await app.ready()
+    const deaf = add(app.backgroundTasks)
+    await turnUntil(() => deaf.state === 'active')
+    await app.close()
+    t.same(calls, [[deaf.error, deaf, 'failed']])
+    t.match(deaf.error, { code: 'FST_BGT_CLOSING' })
+    t.same(log.taskLines(), [
+      { level: 'error', tasks: [{ name: 'deaf', id: deaf.id, state: 'active' }], msg: 'background tasks left unfinished' }
+    ], 'the task is named once, by the state in which it was left')
+  })
+}
+
+t.test('onError is not called for a task that close has cancelled before it started', async (t) => {
+  const names: string[] = []
+  const app = await createApp(t, { closeTimeout: 0, concurrency: 1, onError (_error, { name }) { names.push(name) } })
+  await app.ready()
+  const first = app.backgroundTasks.add({ name: 'first' }, () => new Promise(() => {}))
+  const second = app.backgroundTasks.add({ name: 'second' }, () => {})
+  await turnUntil(() => first.state === 'active')
+  await app.close()
+  t.equal(second.state, 'cancelled')
+  t.same(names, ['first'])
+})
+
+t.test('onError is called for a task that waited for a slot to be retried when closeTimeout was over', async (t) => {
+  const failed: unknown[] = []
+  const app = await createApp(t, { closeTimeout: 30, concurrency: 1, onError (_error, { name, attempt }) { failed.push([name, attempt]) } })
+  const work = defineTask({ name: 'retried', payload: {}, retry: { retries: 1, delay: 20, jitter: false }, handler: fail })
+  app.backgroundTasks.register(work)
+  await app.ready()
+  const task = app.backgroundTasks.add(work, {})
+  const deaf = app.backgroundTasks.add({ name: 'deaf' }, () => new Promise(() => {}))
+  await turnUntil(() => task.toJSON().startedAt !== undefined && task.state === 'waiting' && deaf.state === 'active')
+  await app.close()
+  t.equal(task.state, 'failed')
+  t.same(failed, [['retried', 1], ['deaf', 1]])
+})
+
+t.test('what onError adds when the last tasks are stopped is refused or named, never lost', async (t) => {
+  const log = createLog()
+  const app = await createApp(t, {
+    closeTimeout: 0,
+    onError (_error, { server }) { server.backgroundTasks.add({ name: 'late' }, () => {}) }
+  }, { logger: log.logger })
+  app.addHook('onClose', async () => { app.backgroundTasks.waitUntil(new Promise(() => {}), { name: 'deaf' }) })
+  await app.ready()
+  await app.close()
+  t.match(log.taskLines(), [{
+    msg: 'background tasks left unfinished', tasks: [{ name: 'deaf', state: 'active' }, { name: 'late', state: 'cancelled' }]
+  }])
+  t.match(app.backgroundTasks.stats(), { waiting: 0, active: 0, failed: 1, cancelled: 1 })
 })
 
 t.test('an onError that rejects late is logged, and idle resolves after the line', async (t) => {

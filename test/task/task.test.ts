@@ -318,7 +318,7 @@ t.test('the error in toJSON has name, code and message, never a stack', async (t
     [null, { name: 'Error', message: 'null' }],
     [Symbol('thrown'), { name: 'Error', message: 'Symbol(thrown)' }],
     [42, { name: 'Error', message: '42' }],
-    [{ message: 'an object' }, { name: 'Error', message: 'an object of type Object' }],
+    [{ message: 'an object' }, { name: 'Error', message: 'an object' }],
     [Object.create(null), { name: 'Error', message: 'an object of type Object' }]
   ]
   for (const [thrown, snapshot] of errors) {

@@ -1,4 +1,5 @@
 import type * as Bullmq from 'bullmq'
+import { setImmediate } from '../../base/real-timers.js'
 
 export type Entry = Parameters<Bullmq.RedisQueueBackend['addJobs']>[0][number]
 
@@ -30,7 +31,8 @@ export class Batches {
   /** All of the jobs are stored, or none of them. Resolves to one answer each. */
   async add (entries: Entry[]): Promise<Answer[]> {
     const batch = this.#next ??= this.#begin()
-    const start = batch.entries.push(...entries) - entries.length
+    const start = batch.entries.length
+    for (const entry of entries) batch.entries.push(entry)
     return (await batch.answers).slice(start, start + entries.length)
   }
 

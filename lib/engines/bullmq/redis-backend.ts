@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type * as Bullmq from 'bullmq'
+import { setImmediate } from '../../base/real-timers.js'
 import { type Answer, Batches } from './batches.js'
 import type { BullmqModule } from './module.js'
 
