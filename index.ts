@@ -4,6 +4,7 @@ import { AppTasks } from './lib/app/app-tasks.js'
 import { memoryEngine } from './lib/engines/memory/memory-engine.js'
 import { Executor } from './lib/run/executor.js'
 import { pluginOptions, type ResolvedRouteOptions, routeOptions } from './lib/options/options.js'
+import { discardBody, holdBody } from './lib/request/held-body.js'
 import { concludeIfOver, watchResponse } from './lib/request/response-end.js'
 import { createRunner } from './lib/stored/run-for-engine.js'
 import { createDrain } from './lib/app/shutdown.js'
@@ -97,14 +98,22 @@ async function plugin (app: FastifyInstance, options: BackgroundTasksOptions): P
         done(null, payload)
         return
       }
+      const bodyError = holdBody(payload)
+      const pass = (): void => {
+        const error = bodyError()
+        // Of a reply that has begun, or whose client has gone, Fastify only logs the error of its body.
+        if (error === null || reply.raw.headersSent || request.raw.aborted) done(null, payload)
+        else done(error)
+      }
       const fail = (error: Error & { statusCode: number }): void => {
         (list as TaskList).storesLate = true
+        discardBody(payload)
         // Fastify gives an error in the middle of its own error reply the status of that reply.
         reply.code(error.statusCode)
         done(error)
       }
       // A reply that cannot be written makes `done` throw, which is an error of this reply too.
-      stored.then(() => { done(null, payload) }, fail).catch(done)
+      stored.then(pass, fail).catch(done)
     })
     hasNamedTasks = true
   }

@@ -16,9 +16,12 @@ const FST_BGT_INVALID_PAYLOAD = createError<'FST_BGT_INVALID_PAYLOAD', [problem:
 const FST_BGT_DUPLICATE_TASK = createError<'FST_BGT_DUPLICATE_TASK', [name: string]>(
   'FST_BGT_DUPLICATE_TASK', 'a task named "%s" is already registered')
 
-/** The engine did not store tasks, as far as is known, or did not answer a question about one. */
-const FST_BGT_ENGINE = createError<'FST_BGT_ENGINE', [what: 'stored' | 'asked for', problem: string, options?: ErrorOptions]>(
-  'FST_BGT_ENGINE', 'background tasks could not be %s: %s', 503)
+/**
+ * The engine did not store tasks, as far as is known, or did not answer a question about one. What a driver says may name
+ * hosts and roles, and this message goes to clients: the driver's error is the `cause`, for the log.
+ */
+const FST_BGT_ENGINE = createError<'FST_BGT_ENGINE', [what: 'stored' | 'asked for', options: ErrorOptions]>(
+  'FST_BGT_ENGINE', 'background tasks could not be %s', 503)
 
 /** A task with a file could not run in a thread, or its thread ended before it. */
 const FST_BGT_THREAD = createError<'FST_BGT_THREAD', [problem: string, options?: ErrorOptions]>(

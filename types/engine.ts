@@ -90,7 +90,8 @@ export interface EngineHost {
 export interface Engine {
   /**
    * Only of an engine whose tasks never leave this process: the id of the unfinished task of this name that has the
-   * key. Then the Task that `add` returned is the one that runs.
+   * key. Then the Task that `add` returned is the one that runs, and no reply waits for `add`: such an engine keeps the tasks
+   * before it returns its promise. If the promise rejects, the tasks have failed, which is logged; the client gets its reply.
    */
   findLocal? (name: string, key: string): string | undefined
   /** Called once, when the app is ready. Must not wait for a store that cannot be reached. */

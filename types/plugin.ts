@@ -61,7 +61,9 @@ export interface BackgroundTasksOptions extends RouteTaskOptions {
    */
   worker?: boolean
   /**
-   * Milliseconds that the engine may take to store tasks before the client gets 503 FST_BGT_ENGINE, 1 to 2^31-1.
+   * Milliseconds that the engine may take to store tasks before the client gets 503 FST_BGT_ENGINE, 1 to 2^31-1. Where
+   * something has held the event loop past them, an answer may come up to 200 ms later. With an engine of this process its
+   * tasks fail instead, and no client waits.
    * @default 2000
    */
   storeTimeout?: number

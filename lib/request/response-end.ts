@@ -11,18 +11,22 @@ export interface ResponseWatcher {
 }
 
 /** Of HTTP/1, of `inject`, or the compatible one of HTTP/2, which has a stream instead of `destroyed`. */
-type Response = RawReplyDefaultExpression & { stream?: { destroyed: boolean, rstCode: number } }
+type Response = RawReplyDefaultExpression & { stream?: ServerHttp2Stream }
 
 /** What Node.js would send of a response whose status nobody has set. */
 export const UNSET_STATUS = 200
 
 const kWatcher = Symbol('fastify-background-tasks.watcher')
 const kWaiting = Symbol('fastify-background-tasks.waiting')
+const kServed = Symbol('fastify-background-tasks.served')
 
 type WatchedResponse = Response & { [kWatcher]?: ResponseWatcher | undefined }
 
-/** `kWaiting`: what to do for each request whose response has no event of its own. */
-type WatchedSocket = Socket & { [kWaiting]?: Map<ResponseWatcher, () => void> }
+/**
+ * `kWaiting`: what to do for each request whose response has no event of its own.
+ * `kServed`: the watched response that the socket has. Code that detaches the socket takes its `close` from the response.
+ */
+type WatchedSocket = Socket & { [kWaiting]?: Map<ResponseWatcher, () => void> | undefined, [kServed]?: WatchedResponse | undefined }
 
 /**
  * Learns that the response to a request is over, whatever ends it. onResponse alone does not tell: Fastify calls it
@@ -38,15 +42,32 @@ export function watchResponse (watcher: ResponseWatcher, request: FastifyRequest
   if (response === undefined) {
     watchUnknown(watcher, raw)
   } else {
-    forgetResponse(raw)
+    forgetResponse(raw, watcher)
+    if (response[kWatcher] !== undefined) {
+      watchShared(watcher, raw, response, socket)
+      return
+    }
     // One function for all: each request pays for what is made here.
     response[kWatcher] = watcher
     response.on('close', onResponseClose)
   }
-  // A response gets its socket when its turn comes.
-  if (socket !== undefined && response?.socket !== socket) {
+  if (socket === undefined) return
+  if (response !== undefined && response.socket === socket) {
+    watchSocket(socket)
+    socket[kServed] = response
+  } else {
+    // A response gets its socket when its turn comes.
     waitingOn(socket).set(watcher, () => { conclude(watcher, raw, response, socket) })
   }
+}
+
+/** Another app, to which the first one has handed the request, has a list of its own. */
+function watchShared (
+  watcher: ResponseWatcher, raw: IncomingMessage, response: WatchedResponse, socket: WatchedSocket | undefined
+): void {
+  const onClose = (): void => { conclude(watcher, raw, response, socket) }
+  response.on('close', onClose)
+  if (socket !== undefined) waitingOn(socket).set(watcher, onClose)
 }
 
 function onResponseClose (this: WatchedResponse): void {
@@ -57,11 +78,10 @@ function onResponseClose (this: WatchedResponse): void {
 /** What ends a response that no hook has shown us. Under `inject` only onResponse does. */
 function watchUnknown (watcher: ResponseWatcher, raw: IncomingMessage & { stream?: ServerHttp2Stream }): void {
   const { stream } = raw
-  awaitResponse(raw, (response) => { conclude(watcher, raw, response, plainSocket(raw)) })
+  awaitResponse(raw, watcher, (response) => { conclude(watcher, raw, response, plainSocket(raw)) })
   stream?.once('close', () => {
-    const isWhole = stream.writableFinished && stream.rstCode === 0
-    watcher.end(isWhole ? 'sent' : 'aborted', Number(stream.sentHeaders?.[':status'] ?? UNSET_STATUS))
-    forgetResponse(raw)
+    watcher.end(isStreamSent(stream) ? 'sent' : 'aborted', streamStatus(stream) ?? UNSET_STATUS)
+    forgetResponse(raw, watcher)
   })
 }
 
@@ -77,20 +97,32 @@ export function concludeIfOver (watcher: ResponseWatcher, { raw }: FastifyReques
 function conclude (
   watcher: ResponseWatcher, raw: IncomingMessage, response: WatchedResponse | undefined, socket: WatchedSocket | undefined
 ): void {
-  socket?.[kWaiting]?.delete(watcher)
-  forgetResponse(raw)
-  if (response !== undefined) response[kWatcher] = undefined
-  watcher.end(isSent(response, socket) ? 'sent' : 'aborted', response?.statusCode ?? UNSET_STATUS)
+  if (socket !== undefined) {
+    socket[kWaiting]?.delete(watcher)
+    // An idle connection must not keep what it has served.
+    if (socket[kServed] === response) socket[kServed] = undefined
+  }
+  forgetResponse(raw, watcher)
+  if (response?.[kWatcher] === watcher) response[kWatcher] = undefined
+  watcher.end(isSent(response, socket) ? 'sent' : 'aborted', statusOf(response))
+}
+
+function waitingOn (socket: WatchedSocket): Map<ResponseWatcher, () => void> {
+  watchSocket(socket)
+  return (socket[kWaiting] ??= new Map())
 }
 
 /** One listener for all requests of a keep-alive socket: one for each would set off MaxListenersExceededWarning. */
-function waitingOn (socket: WatchedSocket): Map<ResponseWatcher, () => void> {
-  const known = socket[kWaiting]
-  if (known !== undefined) return known
-  const waiting = new Map<ResponseWatcher, () => void>()
-  socket[kWaiting] = waiting
-  socket.once('close', () => { for (const onClose of waiting.values()) onClose() })
-  return waiting
+function watchSocket (socket: WatchedSocket): void {
+  if (kServed in socket) return
+  socket[kServed] = undefined
+  socket.on('close', onSocketClose)
+}
+
+function onSocketClose (this: WatchedSocket): void {
+  const response = this[kServed]
+  if (response !== undefined) onResponseClose.call(response)
+  for (const onClose of this[kWaiting]?.values() ?? []) onClose()
 }
 
 /** The request's own connection: none under HTTP/2, whose streams share one, and under `inject`. */
@@ -107,9 +139,25 @@ function isOver (response: Response | undefined, socket: Socket | undefined): bo
 }
 
 function isSent (response: Response | undefined, socket: Socket | undefined): boolean {
-  if (response === undefined || !response.writableEnded) return false
+  if (response === undefined) return false
+  if (response.stream !== undefined) return isStreamSent(response.stream)
+  if (!response.writableEnded) return false
   // Node.js says finished of what the socket took and then could not deliver; the socket's error tells.
-  if (socket !== undefined) return response.writableFinished && !socket.errored
   // An injected response is never writableFinished.
-  return response.stream === undefined || (response.writableFinished && response.stream.rstCode === 0)
+  return socket === undefined || (response.writableFinished && !socket.errored)
+}
+
+function statusOf (response: Response | undefined): number {
+  return streamStatus(response?.stream) ?? response?.statusCode ?? UNSET_STATUS
+}
+
+/** The stream tells, not its response, which knows nothing of what is sent by the stream itself. */
+function isStreamSent ({ sentHeaders, writableFinished, aborted, rstCode }: ServerHttp2Stream): boolean {
+  // A client may reset without an error code. Node.js then ends the stream itself, and says aborted.
+  return sentHeaders !== undefined && writableFinished && !aborted && rstCode === 0
+}
+
+function streamStatus (stream: ServerHttp2Stream | undefined): number | undefined {
+  const status = stream?.sentHeaders?.[':status']
+  return status === undefined ? undefined : Number(status)
 }

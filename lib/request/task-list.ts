@@ -94,7 +94,7 @@ export class TaskList extends TaskQueue implements RequestBackgroundTasks {
   /** The response is about to leave: stores what it wants. Undefined when there is nothing to wait for. */
   beforeSend (statusCode: number): Promise<void> | undefined {
     if (this.storesLate) return undefined
-    return this.#outbox?.flush({ outcome: 'sent', statusCode })
+    return this.#outbox?.beforeSend({ outcome: 'sent', statusCode })
   }
 
   /** The response is over: tasks may start. Only the first call counts. */

@@ -47,6 +47,17 @@ export class Outbox {
     return wanted.length === 0 ? this.#underway : this.#put(wanted, false)
   }
 
+  /**
+   * As `flush`, for a reply that is about to leave. Nothing waits for an engine of this process: it has the tasks at once, and
+   * a hook that answers later would let the handler run behind a hook that has sent the reply. A failure is that of the tasks.
+   */
+  beforeSend (response: ResponseEnd): Promise<void> | undefined {
+    if (this.#store.engine.findLocal === undefined) return this.flush(response)
+    const wanted = this.#take((task) => isWanted(task.options.when, response))
+    if (wanted.length > 0) this.#put(wanted, true).catch(() => {})
+    return undefined
+  }
+
   /** Stores what need not wait for the end of a response, in one batch with what is added in this turn. */
   storeSoon (): void {
     if (this.#isDue) return

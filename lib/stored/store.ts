@@ -89,7 +89,7 @@ export class Store {
       const ids = await this.#deadline.within(() => this.engine.add(stored))
       tasks.forEach((task, index) => { this.#receive(task, ids[index]!) })
     } catch (cause) {
-      const error = new errors.FST_BGT_ENGINE('stored', messageOf(cause), { cause })
+      const error = new errors.FST_BGT_ENGINE('stored', { cause: toError(cause) })
       for (const task of tasks) {
         if (task.finished) continue
         if (report) this.executor.fail(task, task.owner as TaskQueue, error)
@@ -107,7 +107,7 @@ export class Store {
     try {
       return await this.#deadline.within(() => question(this.engine))
     } catch (cause) {
-      throw new errors.FST_BGT_ENGINE('asked for', messageOf(cause), { cause })
+      throw new errors.FST_BGT_ENGINE('asked for', { cause: toError(cause) })
     }
   }
 
@@ -162,4 +162,9 @@ export class Store {
     this.executor.census.handOver(task, task.owner as TaskQueue)
     extras.id = id
   }
+}
+
+/** The log shows of a cause only an error. */
+function toError (thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(messageOf(thrown), { cause: thrown })
 }

@@ -207,7 +207,7 @@ t.test('a stream is refused while the engine cannot be asked, and holds nothing'
   const scene = await createScene(t, {}, () => ({ get: async () => { throw new Error('away') } }))
   const response = await scene.app.inject(`/tasks/${unknown}/events`)
   t.equal(response.statusCode, 503)
-  t.match(response.json(), { code: 'FST_BGT_ENGINE' })
+  t.match(response.json(), { code: 'FST_BGT_ENGINE', message: /^background tasks could not be asked for$/ })
   t.ok(nothingHeld(scene)())
 })
 

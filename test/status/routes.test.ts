@@ -359,3 +359,17 @@ t.test('there is no list of tasks', async (t) => {
     t.notMatch(response.body, id)
   }
 })
+
+for (const method of ['GET', 'DELETE'] as const) {
+  t.test(`${method} replies 503 while the engine cannot be asked, and tells the client nothing of the driver`, async (t) => {
+    const cause = new Error('connect ECONNREFUSED db.internal:6379 as role app')
+    const engine = createEngine(() => ({ get: async () => { throw cause } }))
+    const app = await createRoutes(t, { cancel: true }, { engine })
+    const response = await app.inject({ method, url: `/tasks/${unknown}` })
+    t.equal(response.statusCode, 503)
+    t.strictSame(response.json(), {
+      statusCode: 503, code: 'FST_BGT_ENGINE', error: 'Service Unavailable', message: 'background tasks could not be asked for'
+    })
+    await t.rejects(app.backgroundTasks.get(unknown), { code: 'FST_BGT_ENGINE', cause })
+  })
+}

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { type Task, defineTask } from '../../index.js'
 import { createApp } from '../support/app.js'
-import { createEngine } from '../support/engine.js'
+import { createDistantEngine } from '../support/engine.js'
 import { portOf } from '../support/transports.js'
 
 const note = defineTask({ name: 'note', payload: {}, handler () { t.fail('it was not stored') } })
@@ -63,7 +63,7 @@ const rows: Array<[title: string, setup: (app: FastifyInstance) => void]> = [
 t.test('when nothing can be stored the client gets 503 FST_BGT_ENGINE, also instead of the error reply of', async (t) => {
   for (const [title, setup] of rows) {
     t.test(title, async (t) => {
-      const engine = createEngine(() => ({ add: async () => { throw new Error('no room') } }))
+      const engine = createDistantEngine(() => ({ add: async () => { throw new Error('no room') } }))
       const app = await createApp(t, { engine, tasks: [note] }, { forceCloseConnections: true })
       const tasks: Task[] = []
       app.addHook('onRequest', async (request) => { tasks.push(request.backgroundTasks.add(note, {}, { when: 'always' })) })
@@ -80,7 +80,7 @@ t.test('when nothing can be stored the client gets 503 FST_BGT_ENGINE, also inst
 })
 
 t.test('the 503 of an engine that does not answer does not wait for it once more, whatever is left to store', async (t) => {
-  const engine = createEngine(() => ({ add: () => new Promise(() => {}) }))
+  const engine = createDistantEngine(() => ({ add: () => new Promise(() => {}) }))
   const app = await createApp(t, { engine, tasks: [note], storeTimeout: 50 })
   const tasks: Task[] = []
   app.get('/', async (request) => {

@@ -2,8 +2,8 @@ import Fastify from 'fastify'
 import t from 'tap'
 import backgroundTasks, { type Task, defineTask } from '../../index.js'
 import { createApp } from '../support/app.js'
-import { type TestEngine, createEngine, createHeldEngine, namesOf } from '../support/engine.js'
-import { failing } from '../support/failing-engines.js'
+import { type TestEngine, createDistantEngine, createEngine, createHeldEngine, namesOf } from '../support/engine.js'
+import { failing, notStored } from '../support/failing-engines.js'
 import { createLatch } from '../support/latch.js'
 import { nextTurn } from '../support/turns.js'
 
@@ -78,14 +78,14 @@ t.test('flush after the response judges when by the response', async (t) => {
   await app.backgroundTasks.idle()
 })
 
-for (const [title, change, message] of failing) {
+for (const [title, change, cause] of failing) {
   t.test(`when the engine ${title} flush rejects, and a handler that catches it may reply as it likes`, async (t) => {
     const engine = createEngine(change)
     const app = await createApp(t, { engine, tasks: [note], storeTimeout: 50 })
     let task!: Task
     app.get('/', async (request, reply) => {
       task = request.backgroundTasks.add(note, {})
-      await t.rejects(request.backgroundTasks.flush(), { code: 'FST_BGT_ENGINE', statusCode: 503, message })
+      await t.rejects(request.backgroundTasks.flush(), { code: 'FST_BGT_ENGINE', statusCode: 503, message: notStored, cause: { message: cause } })
       return reply.code(200).send('never mind')
     })
     t.equal((await app.inject('/')).statusCode, 200)
@@ -108,8 +108,8 @@ t.test('a handler that does not catch the rejection of flush replies 503', async
   t.equal(engine.batches.length, 1)
 })
 
-t.test('the reply waits for a flush that is under way', async (t) => {
-  const { engine, asked, release } = createHeldEngine()
+t.test('the reply waits for a flush that is under way to an engine elsewhere', async (t) => {
+  const { engine, asked, release } = createHeldEngine(createDistantEngine)
   const app = await createApp(t, { engine, tasks: [note] })
   const events: string[] = []
   app.get('/', async (request) => {
@@ -127,7 +127,7 @@ t.test('the reply waits for a flush that is under way', async (t) => {
 })
 
 t.test('the reply waits for a flush that is under way and for what was added since', async (t) => {
-  const { engine, asked, release } = createHeldEngine()
+  const { engine, asked, release } = createHeldEngine(createDistantEngine)
   const app = await createApp(t, { engine, tasks: [note, other] })
   let isStored = false
   app.get('/', async (request) => {
@@ -166,7 +166,7 @@ t.test("flush in an earlier plugin's onRequest hook, where there is no reply yet
 
 t.test('the reply waits for every flush that is under way, whichever ends first', async (t) => {
   const held = [createLatch(), createLatch()]
-  const engine = createEngine((inner) => ({
+  const engine = createDistantEngine((inner) => ({
     async add (tasks) {
       await held[engine.batches.length - 1]?.promise
       return await inner.add(tasks)

@@ -2,7 +2,7 @@ import t from 'tap'
 import { type Task, defineTask } from '../../index.js'
 import { createApp } from '../support/app.js'
 import { createDistantEngine, createEngine, createHeldEngine, namesOf } from '../support/engine.js'
-import { failing } from '../support/failing-engines.js'
+import { failing, notStored } from '../support/failing-engines.js'
 import { createLatch } from '../support/latch.js'
 import { createLog } from '../support/log.js'
 import { RawClient } from '../support/raw-client.js'
@@ -101,11 +101,10 @@ t.test('a task that cannot be stored after the response is logged as a failed ta
   const { statusCode, body: reqId } = await app.inject('/')
   t.equal(statusCode, 200)
   await app.backgroundTasks.idle()
-  const message = 'background tasks could not be stored: no room'
   t.match(log.taskLines().filter(({ level }) => level === 'error'), [
-    { msg: 'background task failed', task: 'note', reqId, attempt: 1, err: { code: 'FST_BGT_ENGINE', message } }
+    { msg: 'background task failed', task: 'note', reqId, attempt: 1, err: { code: 'FST_BGT_ENGINE', message: `${notStored}: no room` } }
   ])
-  t.same(errors, [[message, 'note']])
+  t.same(errors, [[notStored, 'note']])
   t.match(app.backgroundTasks.stats(), { completed: 1, failed: 1 })
 })
 

@@ -1,6 +1,8 @@
 import t from 'tap'
 import { Deadline } from '../../lib/stored/shared-timeout.js'
+import { useFakeClock } from '../support/clock.js'
 import { createLatch } from '../support/latch.js'
+import { nextTurn } from '../support/turns.js'
 
 const never = (): Promise<never> => new Promise(() => {})
 const timers = (): number => process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length
@@ -58,4 +60,61 @@ t.test('only what is waited for keeps the process alive, by one timer', async (t
   latch.resolve()
   await wait
   t.equal(timers(), before)
+})
+
+t.test('an answer that comes in the turn in which the time ends is in time', async (t) => {
+  const tick = useFakeClock(t)
+  const deadline = new Deadline(40)
+  const latch = createLatch<string>()
+  const answer = deadline.within(() => latch.promise)
+  const none = t.rejects(deadline.within(never), { message: 'no answer within 40 ms' })
+  tick(40)
+  latch.resolve('just in time')
+  t.equal(await answer, 'just in time')
+  await none
+})
+
+t.test('where the event loop was held past the time, an answer may still come a little later', async (t) => {
+  const tick = useFakeClock(t)
+  const deadline = new Deadline(40)
+  const latch = createLatch<string>()
+  let isRejected = false
+  const answer = deadline.within(() => latch.promise)
+  const none = deadline.within(never).catch(() => { isRejected = true })
+  tick(300)
+  for (let turn = 0; turn < 5; turn++) await nextTurn()
+  latch.resolve('read late')
+  t.equal(await answer, 'read late')
+  tick(199)
+  for (let turn = 0; turn < 5; turn++) await nextTurn()
+  t.equal(isRejected, false)
+  tick(1)
+  await none
+  t.equal(isRejected, true, 'but not for ever')
+  const next = t.rejects(deadline.within(never), { message: 'no answer within 40 ms' }, 'the next one has its usual time')
+  tick(40)
+  await next
+})
+
+t.test('promises that begin in the turn in which another one runs out of time have their whole time', async (t) => {
+  const tick = useFakeClock(t)
+  const deadline = new Deadline(40)
+  let isRejected = false
+  const first = t.rejects(deadline.within(never))
+  tick(40)
+  const second = deadline.within(never).catch(() => { isRejected = true })
+  await first
+  tick(39)
+  await nextTurn()
+  t.equal(isRejected, false)
+  tick(1)
+  await second
+})
+
+t.test('fake timers that are thrown away do not keep a promise from running out of time', async (t) => {
+  const deadline = new Deadline(5)
+  const real = globalThis.setImmediate
+  t.teardown(() => { globalThis.setImmediate = real })
+  globalThis.setImmediate = (() => { t.fail('a fake one is used') }) as unknown as typeof setImmediate
+  await t.rejects(deadline.within(never), { message: 'no answer within 5 ms' })
 })

@@ -10,8 +10,8 @@ import { nextTurn, turnUntil } from '../support/turns.js'
 const note = defineTask({ name: 'note', payload: {}, handler () {} })
 const other = defineTask({ name: 'other', payload: {}, handler () {} })
 
-t.test('the first byte of the reply leaves when the task is stored, not before', async (t) => {
-  const { engine, asked, release } = createHeldEngine()
+t.test('the first byte of the reply leaves when the task is stored elsewhere, not before', async (t) => {
+  const { engine, asked, release } = createHeldEngine(createDistantEngine)
   const app = await createApp(t, { engine, tasks: [note] }, { forceCloseConnections: true })
   app.get('/', async (request, reply) => {
     const { id } = request.backgroundTasks.add(note, {})
@@ -174,7 +174,7 @@ t.test('when an onRequest hook in front of the plugin replies itself, when is ju
 })
 
 t.test('a reply that cannot be written after its tasks are stored becomes a 500, as without them', async (t) => {
-  const { engine, asked, release } = createHeldEngine()
+  const { engine, asked, release } = createHeldEngine(createDistantEngine)
   const app = await createApp(t, { engine, tasks: [note] })
   app.get('/', async (request, reply) => {
     request.backgroundTasks.add(note, {})
