@@ -17,6 +17,7 @@ import type { BackgroundTasksOptions, NamedTask, RequestBackgroundTasks, RouteTa
 export type * from './types/index.js'
 export { defineTask } from './lib/named/define-task.js'
 export { errors } from './lib/errors.js'
+export { Type } from './lib/named/type.js'
 
 const kTasks = Symbol('fastify-background-tasks.tasks')
 

@@ -1,4 +1,4 @@
-import createError from '@fastify/error'
+import { createError } from '@fastify/error'
 
 /** The task is not something that can run. */
 const FST_BGT_INVALID_TASK = createError<'FST_BGT_INVALID_TASK', [rule: string, received: string]>(

@@ -1,28 +1,14 @@
-import type { RouteTaskOptions, IdleOptions, TaskOptions, WaitUntilOptions } from './options.js'
-import type { NamedTask, NamedTaskOptions } from './named.js'
+import type { AndTask, AnyResult, AnyReturn, First, FunctionArguments, OptionsArguments, Rest, ResultOf } from './add.js'
+import type { NamedTask } from './named.js'
+import type { IdleOptions, RouteTaskOptions, WaitUntilOptions } from './options.js'
 import type { Task, TaskSnapshot } from './task.js'
 
 export type * from './engine.js'
 export type * from './named.js'
 export type * from './options.js'
 export type * from './plugin.js'
+export type * from './schema.js'
 export type * from './task.js'
-
-/** A function's parameters less the trailing Task that the options form passes. */
-export type WithoutTask<P extends unknown[]> =
-  P extends [...infer A, Task] ? A : P
-
-/** The signatures of an overloaded function, up to four of them, each as parameters and result. */
-export type SignaturesOf<F> = F extends {
-  (...args: infer A1): infer R1
-  (...args: infer A2): infer R2
-  (...args: infer A3): infer R3
-  (...args: infer A4): infer R4
-} ? [A1, R1] | [A2, R2] | [A3, R3] | [A4, R4] : never
-
-/** What a call with these arguments gives, of those signatures that take them. */
-export type ResultOf<Signatures, A> =
-  Signatures extends [infer P extends unknown[], infer R] ? A extends WithoutTask<P> ? Awaited<R> : never : never
 
 /** What a request and the app have in common: ways to add work. */
 export interface TaskAdder {
@@ -33,26 +19,23 @@ export interface TaskAdder {
    * @throws FST_BGT_FULL when `maxPending` tasks are unfinished
    * @throws FST_BGT_CLOSED when the app has finished closing
    */
-  add<A extends unknown[], R> (fn: (...args: A) => R, ...args: A): Task<Awaited<R>>
+  add<A extends unknown[], R, F> (
+    fn: F & ((...args: NoInfer<A>) => AnyReturn<R>), ...args: FunctionArguments<F, A>): Task<ResultOf<F, A, R>>
   /**
-   * Adds `fn(...args, task)` with options of its own.
+   * Adds `fn(...args, task)` with options of its own. The parameters of fn are the arguments given and then, at most, the
+   * task: it would take the place of an optional or rest parameter that is left over.
    * @throws FST_BGT_INVALID_OPTIONS when an option is unknown or out of range
    * @throws FST_BGT_INVALID_TASK, FST_BGT_FULL, FST_BGT_CLOSED as above
    */
-  add<A extends unknown[], R> (options: TaskOptions, fn: (...args: [...A, Task]) => R, ...args: A): Task<Awaited<R>>
-  add<P extends unknown[], R> (options: TaskOptions, fn: (...args: P) => R, ...args: WithoutTask<P>): Task<Awaited<R>>
-  /** As above, for overloaded functions. */
-  add<F extends (...args: any[]) => unknown, A extends SignaturesOf<F>[0]> (
-    fn: F, ...args: A): Task<ResultOf<SignaturesOf<F>, A>>
-  add<F extends (...args: any[]) => unknown, A extends WithoutTask<SignaturesOf<F>[0]>> (
-    options: TaskOptions, fn: F, ...args: A): Task<ResultOf<SignaturesOf<F>, A>>
+  add<A extends unknown[], R, F, O> (
+    options: First<O>, fn: F & ((...args: AndTask<A>) => AnyReturn<R>), ...args: OptionsArguments<O, F, A>): Task<ResultOf<F, A, R>>
   /**
-   * Adds a named task. A registered one is given to the engine before the reply leaves, any other runs in this process.
-   * The reply waits for an engine whose store is elsewhere.
+   * Adds a named task with its payload. A registered one is given to the engine before the reply leaves, any other runs in
+   * this process. The reply waits for an engine whose store is elsewhere.
    * @throws FST_BGT_INVALID_PAYLOAD when the payload does not fit the schema, or is not JSON
    * @throws FST_BGT_INVALID_OPTIONS, FST_BGT_FULL, FST_BGT_CLOSED as above
    */
-  add<P, R> (task: NamedTask<P, R>, payload: NoInfer<P>, options?: NamedTaskOptions): Task<R>
+  add<F, G> (task: First<F>, ...payloadAndOptions: Rest<F, G>): Task<AnyResult<F, G>>
   /**
    * Takes charge of work already under way: its rejection is logged, shutdown waits for it. It takes no place in the
    * order and no slot.

@@ -1,13 +1,7 @@
-import type { Static, TSchema } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
 import type { SharedTaskOptions } from './options.js'
+import type { Schema, ValueOf } from './schema.js'
 import type { Task } from './task.js'
-
-/** A JSON schema: of TypeBox, which types the value, or any other. */
-export type Schema = TSchema | Readonly<Record<string, unknown>>
-
-/** The value that a schema describes. */
-export type ValueOf<S> = S extends TSchema ? Static<S> : any
 
 /** What a named task has, wherever it runs. */
 export interface TaskDefinitionBase<P extends Schema = Schema, R extends Schema = Schema> extends SharedTaskOptions {

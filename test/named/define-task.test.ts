@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import t from 'tap'
-import { defineTask } from '../../index.js'
+import { Type as TypeBox1 } from 'typebox'
+import { Type as OwnType, defineTask } from '../../index.js'
 import { createApp } from '../support/app.js'
 
 const handler = (): void => {}
@@ -386,3 +387,22 @@ for (const isRegistered of [false, true]) {
     t.match(app.backgroundTasks.stats(), { waiting: 0, delayed: 0 })
   })
 }
+
+t.test('schemas of TypeBox 1 check the payload and the result', async (t) => {
+  const app = await createApp(t)
+  const task = defineTask({
+    name: 'typebox 1',
+    payload: TypeBox1.Object({ width: TypeBox1.Optional(TypeBox1.Integer({ minimum: 1 })), id: TypeBox1.String({ format: 'uuid' }) }),
+    result: TypeBox1.Object({ double: TypeBox1.Integer() }),
+    handler: ({ width = 1 }) => ({ double: width * 2 })
+  })
+  const id = '4dc5b3a4-2f36-4a3c-8a0f-3a1f2f6a1b55'
+  const added = app.backgroundTasks.add(task, { width: 21, id })
+  t.throws(() => app.backgroundTasks.add(task, { width: 0, id }), { code: 'FST_BGT_INVALID_PAYLOAD', message: 'payload/width must be >= 1' })
+  await app.backgroundTasks.idle()
+  t.same(added.result, { double: 42 })
+})
+
+t.test('Type is the one of TypeBox', async (t) => {
+  t.equal(OwnType, Type)
+})

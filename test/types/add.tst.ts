@@ -8,6 +8,7 @@ function sendEmail (to: string, subject: string): boolean { return to !== subjec
 function withOptional (to: string, copies?: number): unknown { return [to, copies] }
 function withDefault (to: string, copies = 1): unknown { return [to, copies] }
 function withRest (to: string, ...sizes: number[]): unknown { return [to, sizes] }
+function withMeta (to: string, meta?: unknown): unknown { return [to, meta] }
 function identity<T> (value: T): T { return value }
 function idOf<T extends { id: number }> (value: T): T['id'] { return value.id }
 function overloaded (key: string): string
@@ -54,6 +55,7 @@ describe('the function form', () => {
   test('takes generic, overloaded, bound and built-in functions', () => {
     expect(tasks.add(idOf, user)).type.toBe<Task<number>>()
     expect(tasks.add(identity<string>, 'a')).type.toBe<Task<string>>()
+    expect(tasks.add(identity, 'a')).type.toBe<Task<string>>()
     expect(tasks.add).type.not.toBeCallableWith(idOf, { id: 'a' })
     expect(tasks.add(overloaded, 'key')).type.toBe<Task<string>>()
     expect(tasks.add(overloaded, 1, 2)).type.toBe<Task<number>>()
@@ -121,14 +123,29 @@ describe('the options form', () => {
     expect(tasks.add({}, sendEmail, 'a', 'b')).type.toBe<Task<boolean>>()
     expect(tasks.add({}, resize, 'a', 1)).type.toBe<Task<{ bytes: number }>>()
     expect(tasks.add({}, () => 1)).type.toBe<Task<number>>()
-    expect(tasks.add({}, withRest, 'a', 1)).type.toBe<Task<unknown>>()
-    expect(tasks.add({}, withOptional, 'a')).type.toBe<Task<unknown>>()
+    expect(tasks.add({}, withOptional, 'a', 1)).type.toBe<Task<unknown>>()
+    expect(tasks.add({}, withOptional, 'a', undefined)).type.toBe<Task<unknown>>()
+    expect(tasks.add({}, (size: 's' | 'm') => size, 's')).type.toBe<Task<'s' | 'm'>>()
+    expect(tasks.add({}, (key: string, other: any) => [key, other], 'a', 1)).type.toBe<Task<any[]>>()
     expect(tasks.add({}, idOf, user)).type.toBe<Task<number>>()
     expect(tasks.add({}, overloaded, 'key')).type.toBe<Task<string>>()
     expect(tasks.add({}, overloaded, 1, 2)).type.toBe<Task<number>>()
     expect(tasks.add).type.not.toBeCallableWith({}, sendEmail, 'a')
     expect(tasks.add).type.not.toBeCallableWith({}, sendEmail, 'a', 1)
     expect(tasks.add).type.not.toBeCallableWith({}, sendEmail, 'a', 'b', 'c')
+  })
+
+  test('takes no function with optional or rest parameters left over, of which one would receive the task', () => {
+    expect(tasks.add).type.not.toBeCallableWith({}, withOptional, 'a')
+    expect(tasks.add).type.not.toBeCallableWith({}, withDefault, 'a')
+    expect(tasks.add).type.not.toBeCallableWith({}, withMeta, 'a')
+    expect(tasks.add).type.not.toBeCallableWith({}, withRest, 'a')
+    expect(tasks.add).type.not.toBeCallableWith({}, withRest, 'a', 1)
+    expect(tasks.add).type.not.toBeCallableWith({}, console.log, 'a')
+    expect(tasks.add).type.not.toBeCallableWith({}, (key: string, copies?: number, task?: Task) => [key, copies, task], 'a')
+    expect(tasks.add).type.toBeCallableWith({}, (key: string, copies?: number, task?: Task) => [key, copies, task], 'a', 1)
+    expect(tasks.add).type.toBeCallableWith({}, (...args: [string, Task]) => args, 'a')
+    tasks.add({}, (...args) => { expect(args).type.toBe<[string, Task]>() }, 'a')
   })
 
   test('takes no unknown or wrong option, and nothing in place of the function', () => {

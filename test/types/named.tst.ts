@@ -1,7 +1,8 @@
 import { Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
 import { describe, expect, test } from 'tstyche'
-import { type AppBackgroundTasks, type BackgroundTasksOptions, type NamedTask, type Task, type TaskAdder, defineTask } from '../../index.js'
+import Type1, { type Static } from 'typebox'
+import { type AppBackgroundTasks, type BackgroundTasksOptions, type NamedTask, type Task, type TaskAdder, type ValueOf, Type as Own, defineTask } from '../../index.js'
 
 declare const tasks: TaskAdder
 declare const app: AppBackgroundTasks
@@ -80,6 +81,62 @@ describe('the definition', () => {
       payload: { type: 'object', properties: { key: { type: 'string' } }, required: ['key'] } as const,
       handler (payload) { expect(payload).type.toBe<any>() }
     })
+  })
+})
+
+describe('schemas', () => {
+  test('of TypeBox 1 type the value as its Static does', () => {
+    const everything = Type1.Object({
+      text: Type1.String(),
+      number: Type1.Optional(Type1.Integer({ minimum: 1 })),
+      flag: Type1.Boolean(),
+      nothing: Type1.Null(),
+      list: Type1.Array(Type1.Number()),
+      pair: Type1.Tuple([Type1.String(), Type1.Number()]),
+      either: Type1.Union([Type1.Literal('png'), Type1.Literal(5), Type1.Object({ deep: Type1.String() })]),
+      one: Type1.Enum(['a', 'b']),
+      map: Type1.Record(Type1.String(), Type1.Number()),
+      empty: Type1.Object({}),
+      own: Type1.Unsafe<`${number}px`>({ type: 'string' }),
+      whatever: Type1.Unknown(),
+      all: Type1.Any()
+    })
+    expect<ValueOf<typeof everything>>().type.toBe<Static<typeof everything>>()
+    const both = Type1.Intersect([Type1.Object({ a: Type1.String() }), Type1.Object({ b: Type1.String() })])
+    expect<ValueOf<typeof both>>().type.toBe<Static<typeof both>>()
+    const task = defineTask({
+      name: 'typebox 1',
+      payload: everything,
+      result: Type1.Object({ bytes: Type1.Integer() }),
+      handler ({ list }) {
+        expect(list).type.toBe<number[]>()
+        return { bytes: list.length }
+      }
+    })
+    expect(task).type.toBe<NamedTask<Static<typeof everything>, { bytes: number }>>()
+    expect(defineTask).type.not.toBeCallableWith({
+      name: 'a', payload: everything, result: Type1.Object({ bytes: Type1.Integer() }), handler: () => ({ bytes: '1' })
+    })
+  })
+
+  test('of TypeBox 1 that refer to others, or have a codec, are any', () => {
+    expect<ValueOf<Type1.TRef<'Node'>>>().type.toBe<any>()
+    const date = Type1.Decode(Type1.String(), (value) => new Date(value))
+    expect<ValueOf<typeof date>>().type.toBe<any>()
+  })
+
+  test('typed as an interface are taken, and are any', () => {
+    interface KeySchema { type: 'object', properties: { key: { type: 'string' } } }
+    defineTask({
+      name: 'interface',
+      payload: {} as KeySchema,
+      result: {} as KeySchema,
+      handler (payload) { expect(payload).type.toBe<any>() }
+    })
+  })
+
+  test('are made by Type of the main entry too', () => {
+    expect(Own).type.toBe<typeof Type>()
   })
 })
 

@@ -1,0 +1,44 @@
+import * as entry from '../index.js'
+import type * as types from '../types/index.js'
+
+/** What `require` gives: the plugin itself, as other Fastify plugins do, and on it all that `import` gives by name. */
+const backgroundTasks = Object.assign(entry.backgroundTasks, entry)
+
+declare namespace backgroundTasks {
+  export type AppBackgroundTasks = types.AppBackgroundTasks
+  export type BackgroundTasksOptions = types.BackgroundTasksOptions
+  export type Engine = types.Engine
+  export type EngineHost = types.EngineHost
+  export type FileTaskDefinition<P extends types.Schema = types.Schema, R extends types.Schema = types.Schema> = types.FileTaskDefinition<P, R>
+  export type HandlerTaskDefinition<P extends types.Schema = types.Schema, R extends types.Schema = types.Schema> = types.HandlerTaskDefinition<P, R>
+  export type IdleOptions = types.IdleOptions
+  export type NamedTask<P = any, R = any> = types.NamedTask<P, R>
+  export type NamedTaskOptions = types.NamedTaskOptions
+  export type RequestBackgroundTasks = types.RequestBackgroundTasks
+  export type ResponseEnd = types.ResponseEnd
+  export type RetryOptions = types.RetryOptions
+  export type RouteTaskOptions = types.RouteTaskOptions
+  export type RunControl = types.RunControl
+  export type RunOutcome = types.RunOutcome
+  export type Schema = types.Schema
+  export type SharedTaskOptions = types.SharedTaskOptions
+  export type StoredRetry = types.StoredRetry
+  export type StoredTask = types.StoredTask
+  export type Task<Result = unknown> = types.Task<Result>
+  export type TaskAdder = types.TaskAdder
+  export type TaskDefinition<P extends types.Schema = types.Schema, R extends types.Schema = types.Schema> = types.TaskDefinition<P, R>
+  export type TaskDefinitionBase<P extends types.Schema = types.Schema, R extends types.Schema = types.Schema> = types.TaskDefinitionBase<P, R>
+  export type TaskErrorSnapshot = types.TaskErrorSnapshot
+  export type TaskMessage = types.TaskMessage
+  export type TaskOptions = types.TaskOptions
+  export type TaskSnapshot = types.TaskSnapshot
+  export type TaskState = types.TaskState
+  export type TaskStats = types.TaskStats
+  export type ThreadOptions = types.ThreadOptions
+  export type ThreadTask = types.ThreadTask
+  export type ValueOf<S> = types.ValueOf<S>
+  export type WaitUntilOptions = types.WaitUntilOptions
+  export type When = types.When
+}
+
+export = backgroundTasks
