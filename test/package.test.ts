@@ -3,7 +3,6 @@ import { cp, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'n
 import { isBuiltin } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, sep } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
 import ts from 'typescript'
@@ -18,7 +17,7 @@ interface Manifest {
 
 type Project = Record<string, string>
 
-const root = fileURLToPath(new URL('..', import.meta.url))
+const root = process.cwd()
 const installed = join(root, 'node_modules')
 
 async function run (cwd: string, command: string, ...args: string[]): Promise<string> {

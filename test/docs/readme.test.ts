@@ -102,7 +102,7 @@ function createProgram (): ts.Program {
     const block = partFiles.get(path)
     return block === undefined ? getSourceFile(path, options, ...rest) : ts.createSourceFile(path, complete(block), options)
   }
-  const paths = Object.fromEntries([...sources].map(([name, path]) => [name, [join(root, path.replace('.js', '.ts'))]]))
+  const paths = Object.fromEntries([...sources].map(([name, path]) => [name, [join(root, path.replace(/js$/, 'ts'))]]))
   return ts.createProgram([join(root, 'types/index.ts'), ...partFiles.keys()], { ...compilerOptions, paths }, host)
 }
 

@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module'
 import type { FastifyInstance, FastifyServerOptions } from 'fastify'
 import type { Test } from 'tap'
 import {
@@ -8,11 +7,8 @@ import type { AppTasks } from '../../lib/app/app-tasks.js'
 import { createApp } from './app.js'
 import { nextTurn, turnUntil } from './turns.js'
 
-// What runs in threads is TypeScript here. The loader of the test runner works too, but takes longer to start.
-const tsx = createRequire(import.meta.url).resolve('tsx/cjs')
-
 /** One thread, so that another task has to wait for it or for its successor. */
-export const threadOptions = { maxThreads: 1, execArgv: ['--require', tsx] }
+export const threadOptions = { maxThreads: 1 }
 
 /** An app with `threadOptions`, and others. */
 export async function createThreadApp (

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { threadId } from 'node:worker_threads'
 import t from 'tap'
@@ -16,9 +17,11 @@ t.test('a file runs in a worker thread and gets payload, id, name and attempt', 
   t.not(task.result.threadId, threadId)
 })
 
+const tsx = createRequire(import.meta.url).resolve('tsx/cjs')
+
 for (const file of ['double.js', 'double.cjs', 'compiled.cjs', 'double.ts']) {
   t.test(`the default export of ${file} is called, given as a URL, as its text or as a path`, async (t) => {
-    const app = await createThreadApp(t)
+    const app = await createThreadApp(t, { threads: { execArgv: file.endsWith('.ts') ? ['--require', tsx] : [] } })
     const url = fixture(file)
     const tasks = [url, url.href, fileURLToPath(url)].map((file) =>
       app.backgroundTasks.add(defineTask({ name: 'double', payload: {}, file }), { n: 21 }))
