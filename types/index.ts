@@ -48,7 +48,7 @@ export interface TaskAdder {
     options: TaskOptions, fn: F, ...args: A): Task<ResultOf<SignaturesOf<F>, A>>
   /**
    * Adds a named task. A registered one is given to the engine before the reply leaves, any other runs in this process.
-   * @throws FST_BGT_INVALID_PAYLOAD when the payload does not fit the schema, or is not JSON
+   * @throws FST_BGT_INVALID_PAYLOAD when the payload does not fit the schema, is not JSON, or a store cannot keep its text
    * @throws FST_BGT_INVALID_OPTIONS, FST_BGT_FULL, FST_BGT_CLOSED as above
    */
   add<P, R> (task: NamedTask<P, R>, payload: NoInfer<P>, options?: NamedTaskOptions): Task<R>

@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
 import type { ResponseEnd, StoredTask, Task, TaskSnapshot, TaskState } from '../../types/index.js'
-import { copyJson } from '../base/json.js'
+import { copyKeepable } from '../base/json.js'
 import type { ResolvedTaskOptions } from '../options/options.js'
 import { errorSnapshot, isFinal } from '../base/snapshot.js'
 import type { StoredRun, TaskExtras } from './task-extras.js'
@@ -108,7 +108,7 @@ export class BackgroundTask extends AsyncResource implements Task<any> {
   }
 
   progress (value: unknown): void {
-    const copy = copyJson(value, 'progress')
+    const copy = copyKeepable(value, 'progress')
     if (this.finished) return
     this.#extras().progress = copy
     this.extras?.run?.progress(copy)
