@@ -44,6 +44,8 @@ export interface RunControl {
   readonly signal: AbortSignal
   /** Called with each progress value, a JSON value. */
   progress (value: unknown): void
+  /** Given by an engine that keeps stacks. Called with what a failed attempt has thrown, before `run` resolves. */
+  failed? (thrown: unknown): void
 }
 
 /** How an attempt ended. */
