@@ -8,7 +8,7 @@ const FST_BGT_INVALID_TASK = createError<'FST_BGT_INVALID_TASK', [rule: string, 
 const FST_BGT_INVALID_OPTIONS = createError<'FST_BGT_INVALID_OPTIONS', [problem: string, options?: ErrorOptions]>(
   'FST_BGT_INVALID_OPTIONS', '%s')
 
-/** A payload, or a progress value, is not JSON or does not fit its schema. */
+/** A payload, a progress value or a result is not JSON, does not fit its schema, or cannot be kept by a store. */
 const FST_BGT_INVALID_PAYLOAD = createError<'FST_BGT_INVALID_PAYLOAD', [problem: string, options?: ErrorOptions]>(
   'FST_BGT_INVALID_PAYLOAD', '%s')
 

@@ -12,7 +12,7 @@ export interface StoredRetry {
   conditional?: boolean
 }
 
-/** A registered task as an engine keeps it: plain JSON. */
+/** A registered task as an engine keeps it: plain JSON, without U+0000 and halves of surrogate pairs. So is all that comes later. */
 export interface StoredTask {
   /** A UUID: the id of the task for ever, whoever runs it and however often. */
   readonly id: string
@@ -44,6 +44,8 @@ export interface RunControl {
   readonly signal: AbortSignal
   /** Called with each progress value, a JSON value. */
   progress (value: unknown): void
+  /** Given by an engine that keeps stacks. Called with what a failed attempt has thrown, before `run` resolves. */
+  failed? (thrown: unknown): void
 }
 
 /** How an attempt ended. */

@@ -32,7 +32,7 @@ export interface TaskAdder {
   /**
    * Adds a named task with its payload. A registered one is given to the engine before the reply leaves, any other runs in
    * this process. The reply waits for an engine whose store is elsewhere.
-   * @throws FST_BGT_INVALID_PAYLOAD when the payload does not fit the schema, or is not JSON
+   * @throws FST_BGT_INVALID_PAYLOAD when the payload does not fit the schema, is not JSON, or a store cannot keep its text
    * @throws FST_BGT_INVALID_OPTIONS, FST_BGT_FULL, FST_BGT_CLOSED as above
    */
   add<F, G> (task: First<F>, ...payloadAndOptions: Rest<F, G>): Task<AnyResult<F, G>>

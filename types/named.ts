@@ -63,10 +63,13 @@ export interface NamedTaskOptions extends SharedTaskOptions {
    * @default 0
    */
   delay?: number
-  /** While an unfinished task of this name has the key, adding gives that one. 1 to 200 characters. */
+  /**
+   * While an unfinished task of this name has the key, adding gives that one. 1 to 200 characters, neither U+0000 nor half a
+   * surrogate pair among them.
+   */
   key?: string
   /**
-   * Lower starts first, 0 to 2^21.
+   * Lower starts first, 0 to 2^21-1.
    * @default 0
    */
   priority?: number

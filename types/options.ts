@@ -5,7 +5,7 @@ export type When = 'always' | 'success' | 'error'
 
 /** Retries with exponential backoff. */
 export interface RetryOptions {
-  /** Attempts after the first one: an integer from 0. */
+  /** Attempts after the first one: an integer from 0 to 2^31-2. */
   retries: number
   /**
    * Milliseconds before the first retry, 0 to 2^31-1.

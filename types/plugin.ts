@@ -4,7 +4,7 @@ import type { NamedTask } from './named.js'
 import type { RouteTaskOptions } from './options.js'
 import type { Task } from './task.js'
 
-/** Options of the pool of worker threads: those of piscina, to which they are passed on. */
+/** Options of the pool of worker threads: those of piscina, to which they are passed on, except `filename` and `name`. */
 export interface ThreadOptions {
   /**
    * Threads kept while there is nothing to do.

@@ -54,8 +54,9 @@ export interface Task<Result = unknown> {
   /** Why the task failed or was cancelled. */
   readonly error: unknown
   /**
-   * Reports progress: a number from 0 to 1, or any JSON value. Ignored once the task has ended.
-   * @throws FST_BGT_INVALID_PAYLOAD when the value is not JSON
+   * Reports progress: a number from 0 to 1, or any JSON value. Ignored once the task has ended. U+FFFD takes the place of
+   * text that a store cannot keep.
+   * @throws FST_BGT_INVALID_PAYLOAD when the value is not JSON, or more than 1000 levels deep
    */
   progress (value: unknown): void
   /**

@@ -1,5 +1,6 @@
 import type { TaskErrorSnapshot, TaskState } from '../../types/index.js'
 import { type ErrorLike, isErrorLike, messageOf } from '../errors.js'
+import { toKeepable } from './text.js'
 
 /** Characters of an error's message, name or code that a snapshot keeps: history and stores hold many. */
 const MAX_LENGTH = 4096
@@ -9,7 +10,7 @@ export function isFinal (state: TaskState): boolean {
   return state !== 'waiting' && state !== 'active' && state !== 'delayed'
 }
 
-/** An error, or whatever else was thrown, as it may leave the process: without its stack. */
+/** An error, or whatever else was thrown, as it may leave the process: without its stack, in text that every store can keep. */
 export function errorSnapshot (thrown: unknown): TaskErrorSnapshot {
   try {
     return snapshotOf(isErrorLike(thrown) ? thrown : { message: messageOf(thrown) })
@@ -24,7 +25,7 @@ function snapshotOf ({ name = 'Error', message, code }: ErrorLike): TaskErrorSna
 }
 
 function cut (value: unknown): string {
-  const text = String(value)
-  // Copied, because a slice keeps the whole text in memory.
+  const text = toKeepable(String(value))
+  // Copied, because a slice keeps the whole text in memory. The copy has U+FFFD in place of a surrogate pair cut in half.
   return text.length > MAX_LENGTH ? Buffer.from(`${text.slice(0, MAX_LENGTH - 1)}…`).toString() : text
 }

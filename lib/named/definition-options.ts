@@ -10,7 +10,7 @@ const DEFINITION_RULES: Rules<TaskDefinition> = {
   name: {
     required: true,
     must: 'a string of 1 to 200 characters without control characters',
-    check: (value) => typeof value === 'string' && /^\P{Cc}{1,200}$/u.test(value)
+    check: (value) => typeof value === 'string' && /^[^\p{Cc}\p{Cs}]{1,200}$/u.test(value)
   },
   payload: { ...schema, required: true },
   result: schema,

@@ -2,7 +2,7 @@ import { Ajv } from 'ajv'
 import * as formats from 'ajv-formats'
 import fastJson from 'fast-json-stringify'
 import { errors, messageOf } from '../errors.js'
-import { copyJson } from '../base/json.js'
+import { copyJson, parseKeepable } from '../base/json.js'
 
 /** Throws what is wrong with a schema as an error of the option that it was given in. */
 function compile<Compiled> (option: string, build: () => Compiled): Compiled {
@@ -37,7 +37,7 @@ export function compilePayload (schema: object): (payload: unknown) => unknown {
 
 /**
  * Makes the function that turns a result into the JSON value that its schema declares, as Fastify serializes replies:
- * what the schema does not name stays inside.
+ * what the schema does not name stays inside. Text that a store cannot keep is replaced.
  * @throws FST_BGT_INVALID_OPTIONS when the schema does not compile
  */
 export function compileResult (schema: object): (result: unknown) => unknown {
@@ -45,6 +45,6 @@ export function compileResult (schema: object): (result: unknown) => unknown {
   return (result) => {
     const json = stringify(result)
     // Not JSON, but what comes of nothing where the schema allows everything.
-    return json === 'undefined' ? undefined : JSON.parse(json)
+    return json === 'undefined' ? undefined : parseKeepable(json, 'result')
   }
 }

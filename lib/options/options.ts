@@ -2,12 +2,18 @@ import type {
   BackgroundTasksOptions, Engine, IdleOptions, NamedTask, NamedTaskOptions, RetryOptions, RouteTaskOptions, SharedTaskOptions,
   TaskOptions, ThreadOptions, WaitUntilOptions, When
 } from '../../types/index.js'
+import { describe, errors } from '../errors.js'
 import {
   MAX_DELAY_MS, type Rules, boolean, checkOptions, func, integer, isObject, number, oneOf, text
 } from './rules.js'
+import { THREAD_RULES, assertPossible } from './thread-options.js'
+import { isKeepable } from '../base/text.js'
+
+/** BullMQ keeps the attempts, one more than the retries, and PostgreSQL no larger integer. */
+const retries = integer(0, 2 ** 31 - 2)
 
 const RETRY_RULES: Rules<RetryOptions> = {
-  retries: { ...integer(0), required: true },
+  retries: { ...retries, required: true },
   delay: number(0, MAX_DELAY_MS),
   factor: number(1),
   maxDelay: number(0, MAX_DELAY_MS),
@@ -19,8 +25,8 @@ export const SHARED_RULES = {
   when: oneOf('always', 'success', 'error'),
   timeout: integer(1, MAX_DELAY_MS),
   retry: {
-    must: 'an integer >= 0 or an object',
-    check: (value: unknown) => integer(0).check(value) || isObject(value),
+    must: `${retries.must} or an object`,
+    check: (value: unknown) => retries.check(value) || isObject(value),
     fields: RETRY_RULES
   }
 }
@@ -28,7 +34,8 @@ export const SHARED_RULES = {
 const NAMED_RULES: Rules<NamedTaskOptions> = {
   delay: integer(0, MAX_DELAY_MS),
   key: { must: 'a string of 1 to 200 characters', check: (value) => typeof value === 'string' && value !== '' && value.length <= 200 },
-  priority: integer(0, 2 ** 21),
+  // BullMQ's largest.
+  priority: integer(0, 2 ** 21 - 1),
   ...SHARED_RULES
 }
 const TASK_RULES: Rules<TaskOptions> = { name: text, ...SHARED_RULES }
@@ -46,7 +53,7 @@ const PLUGIN_RULES: Rules<BackgroundTasksOptions> = {
   engine: { must: 'an engine', check: isEngine },
   worker: boolean,
   storeTimeout: integer(1, MAX_DELAY_MS),
-  threads: { must: 'an object', check: isObject }
+  threads: { must: 'an object', check: isObject, fields: THREAD_RULES }
 }
 
 const TASK_ROUTES_RULES = {
@@ -128,6 +135,10 @@ export function namedOptions (
   options: NamedTaskOptions
 ): ResolvedTaskOptions {
   checkOptions(options, NAMED_RULES)
+  const { key } = options
+  if (key !== undefined && !isKeepable(key)) {
+    throw new errors.FST_BGT_INVALID_OPTIONS(`option "key" must hold neither U+0000 nor half a surrogate pair, received ${describe(key)}`)
+  }
   const resolved = resolveTask(resolveTask(base, definition.options), options)
   return Object.freeze({ ...resolved, hasResult: definition.hasResult, startsLate: definition.startsLate })
 }
@@ -158,6 +169,7 @@ export function pluginOptions (options: BackgroundTasksOptions): ResolvedOptions
     concurrency, maxPending = Infinity, closeTimeout = 10_000, history = 1000, onError,
     tasks = [], engine, worker = true, storeTimeout = 2000, threads = {}
   } = own
+  assertPossible(threads)
   return Object.freeze({
     route: resolveRoute(DEFAULTS, own),
     concurrency,

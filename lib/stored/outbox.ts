@@ -8,6 +8,7 @@ import type { BackgroundTask } from '../task/task.js'
 import type { TaskQueue } from '../request/task-queue.js'
 import { queueMicrotask } from '../base/real-timers.js'
 import { captureTrace } from './trace-context.js'
+import { toKeepable } from '../base/text.js'
 import { isWanted } from '../run/when.js'
 
 /** The registered tasks of a list that its engine does not have yet. */
@@ -134,7 +135,8 @@ function toStored (task: BackgroundTask, payload: unknown, { delay, key, priorit
   if (delay !== undefined && delay > 0) stored.delay = delay
   if (key !== undefined) stored.key = key
   if (priority !== undefined) stored.priority = priority
-  if (reqId !== undefined) stored.reqId = reqId
+  // An app's own ids may be numbers.
+  if (reqId !== undefined) stored.reqId = typeof reqId === 'string' ? toKeepable(reqId) : reqId
   if (trace !== undefined) stored.trace = trace
   return stored
 }

@@ -41,7 +41,7 @@ export function createRunner (store: Store, listFor: (stored: StoredTask) => Tas
     return task
   }
 
-  return async function run (stored, { attempt, signal, progress }) {
+  return async function run (stored, { attempt, signal, progress, failed }) {
     const definition = store.definition(stored.name)
     if (definition === undefined) {
       const err = new errors.FST_BGT_INVALID_TASK('a stored task must be registered with the process that runs it', stored.name)
@@ -70,6 +70,7 @@ export function createRunner (store: Store, listFor: (stored: StoredTask) => Tas
         progress,
         end (delay) {
           task.setRun(undefined)
+          if (task.state !== 'completed') failed?.(task.outcome)
           if (delay !== undefined && !isReceipt) executor.census.handOver(task, queue)
           resolve(toOutcome(task, delay))
         }

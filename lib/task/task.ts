@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { inspect } from 'node:util'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { ResponseEnd, StoredTask, Task, TaskSnapshot, TaskState } from '../../types/index.js'
-import { copyJson } from '../base/json.js'
+import { copyKeepable } from '../base/json.js'
 import type { ResolvedTaskOptions } from '../options/options.js'
 import { errorSnapshot, isFinal } from '../base/snapshot.js'
 import type { StoredRun, TaskExtras } from './task-extras.js'
@@ -101,7 +101,7 @@ export class BackgroundTask extends AsyncResource implements Task<any> {
   }
 
   progress (value: unknown): void {
-    const copy = copyJson(value, 'progress')
+    const copy = copyKeepable(value, 'progress')
     if (this.finished) return
     this.#extras().progress = copy
     this.extras?.run?.progress(copy)

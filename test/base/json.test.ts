@@ -1,5 +1,5 @@
 import t from 'tap'
-import { copyJson } from '../../lib/base/json.js'
+import { copyJson, copyKeepable } from '../../lib/base/json.js'
 
 class Point {
   readonly x = 1
@@ -10,13 +10,16 @@ class Point {
   }
 }
 
-let nested: unknown = 'deep'
-for (let depth = 0; depth < 20; depth++) nested = depth % 2 === 0 ? [nested] : { nested }
+/** Lists and objects in each other, so many levels of them. */
+function nest (levels: number): unknown {
+  let nested: unknown = 'deep'
+  for (let level = 0; level < levels; level++) nested = level % 2 === 0 ? [nested] : { nested }
+  return nested
+}
 
 const shared = { a: 1 }
 const values: Record<string, unknown> = {
   'a string': 'text',
-  'a lone surrogate': '\ud800',
   'a number': 1.5,
   'minus zero': -0,
   'minus zero inside': { a: [-0] },
@@ -45,7 +48,10 @@ const values: Record<string, unknown> = {
   'a getter': { get a () { return 1 } },
   'a key that is not enumerable': Object.defineProperty({ b: 1 }, 'a', { value: 1 }),
   'the same object twice': [shared, shared],
-  'a deep value': nested
+  'a deep value': nest(20),
+  'a value of 1000 levels': nest(1000),
+  'text that looks like an escape': ['\\u0000', { '\\ud800': '\\\\u0000' }, new Date(0)],
+  'pairs of surrogates': { '😀': 'smile 😀😀' }
 }
 
 for (const [title, value] of Object.entries(values)) {
@@ -83,6 +89,40 @@ for (const [title, value, message] of [
     t.throws(() => copyJson(value, 'payload'), { code: 'FST_BGT_INVALID_PAYLOAD', message })
   })
 }
+
+const TEXT_RULE = 'must hold neither U+0000 nor half a surrogate pair, received'
+
+for (const [title, value, message] of [
+  ['U+0000', 'a\0b', `payload ${TEXT_RULE} "a\\u0000b"`],
+  ['half a surrogate pair in a list', { a: ['ok', '\ud83d'] }, `payload/a/1 ${TEXT_RULE} "\\ud83d"`],
+  ['the other half behind a date', [new Date(0), { b: '\ude00!' }], `payload/1/b ${TEXT_RULE} "\\ude00!"`],
+  ['a key with U+0000', { a: { '\0': 1 } }, `payload/a ${TEXT_RULE} "\\u0000"`],
+  ['a key with half a surrogate pair', { '\ud800': { a: 1 } }, `payload ${TEXT_RULE} "\\ud800"`]
+] as const) {
+  t.test(`text that a store cannot keep is refused, and named by its path: ${title}`, async (t) => {
+    t.throws(() => copyJson(value, 'payload'), { code: 'FST_BGT_INVALID_PAYLOAD', message })
+  })
+}
+
+for (const levels of [1001, 20_000]) {
+  t.test(`a value of ${levels} levels is refused`, async (t) => {
+    for (const copy of [copyJson, copyKeepable]) {
+      t.throws(() => copy(nest(levels), 'payload'), {
+        code: 'FST_BGT_INVALID_PAYLOAD', message: /^payload must be (at most 1000 levels deep, received more|JSON: Maximum call stack size exceeded)$/
+      })
+    }
+  })
+}
+
+t.test('text that a store cannot keep is replaced where that is asked for', async (t) => {
+  for (const [value, expected] of [
+    ['plain', 'plain'],
+    ['a\0b\0\0', 'a\ufffdb\ufffd\ufffd'],
+    ['\ud83d\ude00 \ud83d', '😀 \ufffd'],
+    [{ '\0': ['\ude00', { a: '\\\0\\u0000' }] }, { '\ufffd': ['\ufffd', { a: '\\\ufffd\\u0000' }] }],
+    [[new Date(0), '\0'], ['1970-01-01T00:00:00.000Z', '\ufffd']]
+  ]) t.strictSame(copyKeepable(value, 'progress'), expected)
+})
 
 t.test('a key that objects inherit, and that cannot be assigned to, is copied', async (t) => {
   // As all of them where Object.prototype is frozen.

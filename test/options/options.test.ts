@@ -19,6 +19,11 @@ const integerFrom1 = {
   valid: [1, 2, Number.MAX_SAFE_INTEGER],
   invalid: [0, -1, 1.5, NaN, Infinity, '1', true, null, 1n, {}, [1], Number.MAX_SAFE_INTEGER + 1]
 }
+const retries = {
+  must: 'an integer from 0 to 2147483646',
+  valid: [0, 1, 100, 2 ** 31 - 2],
+  invalid: [-1, 1.5, NaN, Infinity, '3', true, null, 2 ** 31 - 1]
+}
 const integerFrom0 = { ...integerFrom1, must: 'an integer >= 0', valid: [0, ...integerFrom1.valid], invalid: integerFrom1.invalid.slice(1) }
 const milliseconds = {
   must: `an integer from 1 to ${MAX_DELAY_MS}`,
@@ -35,9 +40,9 @@ const booleans = { must: 'true or false', valid: [true, false], invalid: ['true'
 
 const retry: Case = {
   key: 'retry',
-  must: 'an integer >= 0 or an object',
+  must: `${retries.must} or an object`,
   valid: [0, 1, 100, { retries: 0 }, { retries: 3 }, { retries: 3, delay: undefined, retryIf: undefined }],
-  invalid: [-1, 1.5, NaN, Infinity, '3', true, null, [3], () => 3]
+  invalid: [...retries.invalid, [3], () => 3]
 }
 const shared: Case[] = [
   {
@@ -65,7 +70,7 @@ const plugin: Case[] = [
   { key: 'engine', must: 'an engine', valid: [], invalid: [{}, 'memory', null, true, () => {}] }
 ]
 const retryFields: Case[] = [
-  { key: 'retries', ...integerFrom0 },
+  { key: 'retries', ...retries },
   { key: 'delay', ...anyMilliseconds },
   { key: 'factor', must: 'a number >= 1', valid: [1, 1.5, 2, 1000], invalid: [0, 0.9, -2, NaN, Infinity, '2', true, null] },
   { key: 'maxDelay', ...anyMilliseconds },
@@ -169,8 +174,8 @@ t.test('an unknown option is refused by its name', async (t) => {
 })
 
 t.test('a retry object needs its retries', async (t) => {
-  await t.rejects(register({ retry: {} }), { message: 'option "retry.retries" must be an integer >= 0, received undefined' })
-  await t.rejects(register({ retry: { delay: 5 } }), { message: 'option "retry.retries" must be an integer >= 0, received undefined' })
+  await t.rejects(register({ retry: {} }), { message: 'option "retry.retries" must be an integer from 0 to 2147483646, received undefined' })
+  await t.rejects(register({ retry: { delay: 5 } }), { message: 'option "retry.retries" must be an integer from 0 to 2147483646, received undefined' })
 })
 
 t.test('an option that is undefined counts as absent', async (t) => {

@@ -139,16 +139,13 @@ t.test('what a file leaves behind may fail its thread later, which is logged and
   t.equal(next.result, 2)
 })
 
-t.test('options that piscina refuses fail the first task, naming the option', async (t) => {
-  for (const [threads, problem] of [
-    [{ maxThreads: 0 }, 'options.maxThreads must be a positive integer'],
-    [{ minThreads: 3, maxThreads: 2 }, 'options.minThreads and options.maxThreads must not conflict']
-  ] as const) {
-    const app = await createThreadApp(t, { threads })
-    const task = app.backgroundTasks.add(fileTask('double.js'), { n: 1 })
-    await app.backgroundTasks.idle()
-    t.match(task.error, { code: 'FST_BGT_INVALID_OPTIONS', message: `option "threads" is refused by piscina: ${problem}` })
-  }
+t.test('an option that only piscina can judge fails the first task, naming the option', async (t) => {
+  const app = await createThreadApp(t, { threads: { taskQueue: {} } })
+  const task = app.backgroundTasks.add(fileTask('double.js'), { n: 1 })
+  await app.backgroundTasks.idle()
+  t.match(task.error, {
+    code: 'FST_BGT_INVALID_OPTIONS', message: 'option "threads" is refused by piscina: options.taskQueue must be a TaskQueue object'
+  })
 })
 
 t.test('an option that is undefined counts as absent', async (t) => {

@@ -18,6 +18,9 @@ const GOODBYE_MS = 2000
 /** How long the end of a connection may be waited for. What comes after it, as the deadline of close, must not be late. */
 const PARTING_MS = 200
 
+/** How many events the store keeps, about: results are in them. A process that is late looks at its tasks instead. */
+const MAX_EVENTS = 200
+
 type Client = Bullmq.QueueBase<any, any>
 
 interface CommonOptions {
@@ -48,7 +51,8 @@ export class Clients {
   }
 
   queue (): Bullmq.Queue {
-    const queue = new this.#bullmq.Queue<any, any, string, any, any, string, any, any>(this.#name, this.#common(false), this.#factory)
+    const options = { ...this.#common(false), streams: { events: { maxLen: MAX_EVENTS } } }
+    const queue = new this.#bullmq.Queue<any, any, string, any, any, string, any, any>(this.#name, options, this.#factory)
     return this.#opening(queue, async () => { if (this.#isRedis) await failSoon(queue.getBackend()) })
   }
 

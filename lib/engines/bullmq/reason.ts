@@ -1,6 +1,7 @@
 import { describe } from '../../errors.js'
-import { copyJson } from '../../base/json.js'
+import { copyKeepable } from '../../base/json.js'
 import { errorSnapshot } from '../../base/snapshot.js'
+import { toKeepable } from '../../base/text.js'
 
 /**
  * The reason of a cancellation as it is stored and sent to other processes: what JSON can say stays, an error becomes its
@@ -11,8 +12,8 @@ export function toPlainReason (reason: unknown): unknown {
   if (reason === undefined) return undefined
   try {
     // JSON makes an empty object of an error.
-    return reason instanceof Error ? errorSnapshot(reason) : copyJson(reason, 'the reason')
+    return reason instanceof Error ? errorSnapshot(reason) : copyKeepable(reason, 'the reason')
   } catch {
-    return describe(reason)
+    return toKeepable(describe(reason))
   }
 }

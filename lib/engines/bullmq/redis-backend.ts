@@ -3,6 +3,7 @@ import type * as Bullmq from 'bullmq'
 import { setImmediate } from '../../base/real-timers.js'
 import { type Answer, Batches } from './batches.js'
 import type { BullmqModule } from './module.js'
+import { clearSocketTimeouts, reconnectOn } from './redis-connections.js'
 
 /**
  * BullMQ's backend for Redis, except that a batch is stored whole or not at all, and that the batches of one turn of the
@@ -11,6 +12,7 @@ import type { BullmqModule } from './module.js'
 export function redisBackend (bullmq: BullmqModule): Bullmq.BackendFactory<Bullmq.RedisQueueBackend> {
   return (name, options, more) => {
     const backend = bullmq.createRedisBackend(name, options, more)
+    clearSocketTimeouts(backend)
     const addJob = backend.addJob.bind(backend)
     const addJobs = backend.addJobs.bind(backend)
 
@@ -35,6 +37,7 @@ export function redisBackend (bullmq: BullmqModule): Bullmq.BackendFactory<Bullm
       const failure = answers.find(([error]) => error)?.[0]
       // Redis has dropped its scripts. A pipeline sends them anew, and what is stored already is not stored twice.
       if (failure?.message.includes('NOSCRIPT') === true) return await addJobs(entries)
+      if (failure) await reconnectOn(failure, backend)
       if (failure) throw failure
       return answers.map(([, id]) => id)
     }
@@ -47,6 +50,11 @@ function holdWrites (socket: Socket): void {
   if (socket.writableCorked > 0) return
   socket.cork()
   setImmediate(() => { socket.uncork() })
+}
+
+/** Whether the server has become a replica: the name that was connected to leads to another one by now, or soon. */
+function isReadOnly ({ message }: Error): boolean {
+  return message.includes('READONLY')
 }
 
 const MAX_RETRY_DELAY_MS = 500
@@ -62,6 +70,7 @@ export function redisOptions (connection: Bullmq.RedisOptions | undefined, block
   return {
     // BullMQ's own delays grow to 20 seconds, for which nothing would be stored although Redis is back.
     retryStrategy: (times: number) => Math.min(50 * 2 ** times, MAX_RETRY_DELAY_MS),
+    reconnectOnError: isReadOnly,
     socketTimeout: blocking ? BLOCKING_SOCKET_TIMEOUT_MS : SOCKET_TIMEOUT_MS,
     ...connection,
     maxRetriesPerRequest: null

@@ -4,13 +4,31 @@ import type * as Bullmq from 'bullmq'
 /** What we use of an ioredis client. */
 interface Client extends NodeJS.EventEmitter {
   status: string
-  options: { maxRetriesPerRequest: number | null, retryStrategy?: unknown }
-  disconnect: () => void
+  options: { maxRetriesPerRequest: number | null, retryStrategy?: unknown, reconnectOnError?: ((error: Error) => unknown) | null }
+  disconnect: (reconnect?: boolean) => void
 }
 
 async function clientsOf (backend: Bullmq.RedisQueueBackend): Promise<Client[]> {
   const clients = await Promise.all([backend.client, backend.blockingClient])
   return clients.filter((client) => client !== undefined) as unknown as Client[]
+}
+
+interface TimedClient extends NodeJS.EventEmitter {
+  socketTimeoutTimer?: NodeJS.Timeout | undefined
+}
+
+/**
+ * Ends the socket timeout of a connection with the connection: that of ioredis 5 would keep the process alive, or end the
+ * connection that comes next.
+ */
+export function clearSocketTimeouts ({ connection, blockingConnection }: Bullmq.RedisQueueBackend): void {
+  for (const part of [connection, blockingConnection]) {
+    const client = (part as unknown as { _client: TimedClient } | undefined)?._client
+    client?.on('close', () => {
+      clearTimeout(client.socketTimeoutTimer)
+      client.socketTimeoutTimer = undefined
+    })
+  }
 }
 
 /**
@@ -24,6 +42,12 @@ export async function failSoon (backend: Bullmq.RedisQueueBackend): Promise<void
 /** Whether all connections are open. */
 export async function areConnected (backend: Bullmq.RedisQueueBackend): Promise<boolean> {
   return (await clientsOf(backend)).every(({ status }) => status === 'ready')
+}
+
+/** Reconnects where the options say so of an error: ioredis asks about a transaction, not about what is in it. */
+export async function reconnectOn (error: Error, backend: Bullmq.RedisQueueBackend): Promise<void> {
+  const client = await backend.client as unknown as Client
+  if (client.options.reconnectOnError?.(error)) client.disconnect(true)
 }
 
 /** Makes no further attempt to connect, waits for the outcome of the present one, and resolves to whether all are connected. */

@@ -2,6 +2,7 @@ import type * as Bullmq from 'bullmq'
 import type { EngineHost, RunOutcome, TaskErrorSnapshot } from '../../../types/index.js'
 import { type JobData, type TaskJob, idOf, toReturnvalue, toStored } from './jobs.js'
 import type { BullmqModule } from './module.js'
+import { withStackOf } from './stack.js'
 
 /** A failed attempt that BullMQ shall have run again. */
 class RetryError extends Error {
@@ -52,26 +53,30 @@ export class Runner {
     const controller = new AbortController()
     this.#running.set(id, controller)
     const reports = new Reports(job)
+    // BullMQ would keep, and send with each failure, the stacks of all attempts.
+    job.opts.stackTraceLimit = 1
+    let thrown: unknown
     try {
       const outcome = await this.#host.run(toStored(job), {
         attempt: job.attemptsMade + 1,
         signal: controller.signal,
-        progress: (value) => { reports.send(value) }
+        progress: (value) => { reports.send(value) },
+        failed: (error) => { thrown = error }
       })
       await reports.sent
-      return await this.#conclude(job, token, outcome)
+      return await this.#conclude(job, token, outcome, thrown)
     } finally {
       this.#running.delete(id)
     }
   }
 
-  async #conclude (job: TaskJob, token: string | undefined, outcome: RunOutcome): Promise<unknown> {
+  async #conclude (job: TaskJob, token: string | undefined, outcome: RunOutcome, thrown: unknown): Promise<unknown> {
     const { UnrecoverableError } = this.#bullmq
     switch (outcome.state) {
       case 'completed':
         return toReturnvalue(outcome.result)
       case 'delayed':
-        throw new RetryError(outcome.error, outcome.delay)
+        throw withStackOf(thrown, outcome.error, new RetryError(outcome.error, outcome.delay))
       case 'interrupted':
         return await this.#giveBack(job, token, outcome.delay)
       case 'cancelled':
@@ -79,7 +84,7 @@ export class Runner {
         throw new UnrecoverableError(outcome.error.message)
       case 'failed':
         await this.#note(job, { error: outcome.error })
-        throw new UnrecoverableError(outcome.error.message)
+        throw withStackOf(thrown, outcome.error, new UnrecoverableError(outcome.error.message))
     }
   }
 
