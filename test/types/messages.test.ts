@@ -14,6 +14,7 @@ declare function withTask (key: string, width: number, task: Task): void
 declare function withOptional (to: string, copies?: number): void
 declare function withMeta (to: string, meta?: unknown): void
 declare function withRest (to: string, ...sizes: number[]): void
+declare function withDone (done: () => void, times: number): void
 declare function withCallback (key: string, done: () => void, times: number): void
 `
 
@@ -26,6 +27,7 @@ const calls: [call: string, marked: string | undefined, message?: string][] = [
   ['tasks.add(sendEmail)', 'add', 'Expected 3 arguments, but got 1.'],
   ['tasks.add(sendEmail, "ada", "hi", "ho")', '"ho"', 'Expected 3 arguments, but got 4.'],
   ['tasks.add(withCallback, "ada", () => {})', 'add', 'Expected 4 arguments, but got 3.'],
+  ['tasks.add(withDone, () => {})', 'add', 'Expected 3 arguments, but got 2.'],
   ['tasks.add(withOptional)', 'add', 'Expected 2-3 arguments, but got 1.'],
   ['tasks.add(withRest, "ada", 1, "2")', '"2"', "Argument of type 'string' is not assignable to parameter of type 'number'."],
   ['tasks.add((to: string) => to, 5)', '5', "Argument of type 'number' is not assignable to parameter of type 'string'."],
