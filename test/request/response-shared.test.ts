@@ -76,7 +76,8 @@ t.test('an app that has hijacked a request before the plugin saw its reply is to
   const runs: string[] = []
   /** What hands a request over in an onRequest hook in front of the plugin's own. */
   const inFront = (name: string, act: (raw: IncomingMessage, response: any) => void) => (app: FastifyInstance): void => {
-    // It never calls `done`: the plugin's own hook does not run.
+    // They never call `done`: the plugin's own hooks do not run.
+    app.addHook('onResponse', (_request, _reply, _done) => {})
     app.addHook('onRequest', (request, reply, _done) => {
       request.backgroundTasks.add({}, noteIn(runs, name))
       reply.hijack()
