@@ -85,6 +85,15 @@ const rows: Row[] = [
     }
   },
   {
+    title: 'the client resets in the middle of a large file that the stream itself sends',
+    handler (_request, reply) { (reply.hijack().raw as unknown as Http2ServerResponse).stream.respondWithFile(process.execPath) },
+    async act ({ stream }) {
+      await once(stream, 'data')
+      stream.pause()
+      stream.close(NGHTTP2_CANCEL)
+    }
+  },
+  {
     title: 'the client destroys its session before the reply',
     handler: replyLater,
     act: onceAdded(({ session }) => session.destroy())
