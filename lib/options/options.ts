@@ -2,12 +2,10 @@ import type {
   BackgroundTasksOptions, Engine, IdleOptions, NamedTask, NamedTaskOptions, RetryOptions, RouteTaskOptions, SharedTaskOptions,
   TaskOptions, ThreadOptions, WaitUntilOptions, When
 } from '../../types/index.js'
-import { describe, errors } from '../errors.js'
 import {
-  MAX_DELAY_MS, type Rules, boolean, checkOptions, func, integer, isObject, number, oneOf, text
+  MAX_DELAY_MS, type Rules, assertKeepable, boolean, checkOptions, func, integer, isObject, number, oneOf, text
 } from './rules.js'
 import { THREAD_RULES, assertPossible } from './thread-options.js'
-import { isKeepable } from '../base/text.js'
 
 /** BullMQ keeps the attempts, one more than the retries, and PostgreSQL no larger integer. */
 const retries = integer(0, 2 ** 31 - 2)
@@ -135,10 +133,7 @@ export function namedOptions (
   options: NamedTaskOptions
 ): ResolvedTaskOptions {
   checkOptions(options, NAMED_RULES)
-  const { key } = options
-  if (key !== undefined && !isKeepable(key)) {
-    throw new errors.FST_BGT_INVALID_OPTIONS(`option "key" must hold neither U+0000 nor half a surrogate pair, received ${describe(key)}`)
-  }
+  if (options.key !== undefined) assertKeepable('key', options.key)
   const resolved = resolveTask(resolveTask(base, definition.options), options)
   return Object.freeze({ ...resolved, hasResult: definition.hasResult, startsLate: definition.startsLate })
 }

@@ -1,3 +1,4 @@
+import { isKeepable } from '../base/text.js'
 import { describe, errors } from '../errors.js'
 
 /** The longest delay of a Node.js timer, in milliseconds. */
@@ -45,6 +46,12 @@ export function isPlainObject (value: unknown): value is object {
   if (!isObject(value)) return false
   const prototype = Object.getPrototypeOf(value)
   return prototype === Object.prototype || prototype === null
+}
+
+/** @throws FST_BGT_INVALID_OPTIONS when a store cannot keep the text of the option */
+export function assertKeepable (key: string, text: string): void {
+  if (isKeepable(text)) return
+  throw new errors.FST_BGT_INVALID_OPTIONS(`option "${key}" must hold neither U+0000 nor half a surrogate pair, received ${describe(text)}`)
 }
 
 /**

@@ -7,7 +7,7 @@ import { MovingName } from '../support/moving-name.js'
 import { RedisServer, withoutRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
 
-t.setTimeout(120_000)
+t.setTimeout(240_000)
 
 /** Makes the second server the primary, and the first its replica, whose connections stay open. */
 async function failOver (primary: RedisServer, replica: RedisServer): Promise<void> {

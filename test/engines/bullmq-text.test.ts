@@ -27,14 +27,19 @@ interface Ended {
 /** Adds a task in a request, and resolves once it has ended. `cancelled`: with this reason, once it runs. */
 async function runToEnd (t: Test, store: Store, definition: Definition, payload: unknown = {}, cancelled?: [reason: unknown]): Promise<Ended> {
   let runs = 0
+  let ended = 0
   let failures = 0
   const work = defineTask({
     name: 'work',
     payload: {},
     ...definition,
-    handler (payload, task) {
+    async handler (payload, task) {
       runs++
-      return definition.handler.call(this, payload, task)
+      try {
+        return await definition.handler.call(this, payload, task)
+      } finally {
+        ended++
+      }
     }
   })
   const engine = bullmqEngine({ ...store, queue: `text-${queues++}` })
@@ -54,7 +59,8 @@ async function runToEnd (t: Test, store: Store, definition: Definition, payload:
     await until(async () => (await get())?.state === 'active')
     t.equal(await app.backgroundTasks.cancel(id, ...cancelled), true)
   }
-  await until(async () => (await get())?.finishedAt !== undefined)
+  // A cancelled task has ended as soon as it is marked, and its handler later.
+  await until(async () => (await get())?.finishedAt !== undefined && ended === runs)
   await app.close()
   return { snapshot: snapshot!, runs, failures }
 }

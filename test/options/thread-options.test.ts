@@ -44,9 +44,25 @@ for (const [threads, message] of wrong) {
 t.test('every option of piscina is taken, and one that is undefined counts as absent', async (t) => {
   for (const threads of [
     {
-      minThreads: 0, maxThreads: 2, idleTimeout: Infinity, maxQueue: 'auto', concurrentTasksPerWorker: 1, atomics: 'sync', resourceLimits: {},
-      argv: [], execArgv: ['--no-warnings'], env: { A: '1' }, workerData: 5, taskQueue: {}, niceIncrement: 1, trackUnmanagedFds: true,
-      closeTimeout: 0, recordTiming: false, stricterFIFO: true, loadBalancer: () => null, workerHistogram: false
+      minThreads: 0,
+      maxThreads: 2,
+      idleTimeout: Infinity,
+      maxQueue: 'auto',
+      concurrentTasksPerWorker: 1,
+      atomics: 'sync',
+      resourceLimits: {},
+      argv: [],
+      execArgv: ['--no-warnings'],
+      env: { A: '1' },
+      workerData: 5,
+      taskQueue: {},
+      niceIncrement: 1,
+      trackUnmanagedFds: true,
+      closeTimeout: 0,
+      recordTiming: false,
+      stricterFIFO: true,
+      loadBalancer: () => null,
+      workerHistogram: false
     },
     { env: SHARE_ENV, maxQueue: 0, minThreads: 2, maxThreads: undefined as unknown as number }
   ]) await t.resolves(register(threads))
