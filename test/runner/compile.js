@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, posix, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
+import { build, stop } from 'esbuild'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 const parent = join(root, '.compiled')
@@ -11,7 +11,7 @@ const isLoadedAsIs = (path) => path.startsWith('test/fixtures/threads/')
 const formats = [['.ts', 'esm', '.js'], ['.mts', 'esm', '.mjs'], ['.cts', 'cjs', '.cjs']]
 
 /** `node_modules/tap` of the tree: the files that share a process each see a test of their own in the place of tap's. */
-const tap = "export { current as default } from '../../../../test/runner/current.js'\n"
+const tap = "export * from '../../../../test/runner/current.js'\nexport { default } from '../../../../test/runner/current.js'\n"
 
 function isRunning (pid) {
   try {
@@ -61,6 +61,7 @@ export async function compile () {
     metafile: true,
     logLevel: 'warning'
   })))
+  stop()
   mkdirSync(join(tree, 'node_modules/tap'), { recursive: true })
   writeFileSync(join(tree, 'node_modules/tap/package.json'), '{ "type": "module", "exports": "./index.js" }\n')
   writeFileSync(join(tree, 'node_modules/tap/index.js'), tap)

@@ -1,4 +1,4 @@
-// Runs the test files of the command line one after the other, each in a test of its own. One that leaves something
+// Runs the test files named by its environment one after the other, each in a test of its own. One that leaves something
 // behind for the next has failed.
 import { relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -10,14 +10,17 @@ import { runAs } from './current.js'
 /** A closed socket or timer takes a moment to be gone. */
 const GONE_MS = 10_000
 
-const [tree, ...files] = process.argv.slice(2)
+// Not arguments: tap names the folders of a test after those.
+const { tree, files } = JSON.parse(process.env.TEST_GROUP)
+delete process.env.TEST_GROUP
+const globals = Object.getOwnPropertyNames(globalThis)
 
 /** What files of one process share. */
 function lookAround () {
   return {
     env: { ...process.env },
     cwd: process.cwd(),
-    globals: Object.fromEntries(Object.getOwnPropertyNames(globalThis).map((name) => [name, globalThis[name]])),
+    globals: Object.fromEntries(globals.map((name) => [name, globalThis[name]])),
     listeners: Object.fromEntries(process.eventNames().map((name) => [name, process.listeners(name)])),
     resources: process.getActiveResourcesInfo().filter((name) => name === 'Timeout' || name === 'TCPServerWrap')
   }

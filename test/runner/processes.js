@@ -26,9 +26,14 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exi
 /** Runs the files in a process and resolves to what it says of them. */
 export async function runGroup (tree, files, { nodeOptions, coverage }) {
   const compiled = files.map((file) => join(tree, file.replace(/ts$/, 'js')))
-  const child = spawn(process.execPath, [...nodeOptions, join(root, 'test/runner/group.js'), tree, ...compiled], {
+  const child = spawn(process.execPath, [...nodeOptions, join(root, 'test/runner/group.js')], {
     cwd: root,
-    env: { ...process.env, TAP_TIMEOUT: TIMEOUT, ...(coverage !== undefined && { NODE_V8_COVERAGE: coverage }) },
+    env: {
+      ...process.env,
+      TAP_TIMEOUT: TIMEOUT,
+      TEST_GROUP: JSON.stringify({ tree, files: compiled }),
+      ...(coverage !== undefined && { NODE_V8_COVERAGE: coverage })
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: BLOCKED_MS,
     killSignal: 'SIGKILL'
