@@ -14,7 +14,7 @@ export async function load (url, context, next) {
   if (type === undefined) return next(url, context)
   const sourcefile = fileURLToPath(url)
   const { code } = await transform(await readFile(sourcefile, 'utf8'), {
-    loader: 'ts', sourcefile, sourcemap: 'inline', target: `node${process.versions.node}`, format: type === 'c' ? 'cjs' : 'esm'
+    loader: 'ts', sourcefile, sourcemap: 'inline', target: `node${process.versions.node}`, format: type === 'c' ? 'cjs' : 'esm', platform: 'node'
   })
   return { format: type === 'c' ? 'commonjs' : 'module', source: code, shortCircuit: true }
 }
