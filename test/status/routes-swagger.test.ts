@@ -73,7 +73,7 @@ t.test('what an app changes in the schemas of its routes does not reach another 
   t.teardown(() => tagged.close())
   tagged.addHook('onRoute', ({ schema }) => { schema!.tags = ['tasks'] })
   await tagged.register(backgroundTasks)
-  await tagged.register(taskRoutes)
+  await tagged.register(taskRoutes, { cancel: true })
   await tagged.ready()
   t.notMatch(JSON.stringify(await readDocument(t, { cancel: true })), /"tags":\["tasks"\]/)
 })
