@@ -1,82 +1,16 @@
-import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { isBuiltin } from 'node:module'
-import { tmpdir } from 'node:os'
-import { dirname, join, relative, sep } from 'node:path'
-import { promisify } from 'node:util'
+import { join } from 'node:path'
 import t from 'tap'
 import ts from 'typescript'
+import './package/bundles.js'
+import './package/links.js'
+import './package/start-up.js'
+import { bin, createProject, dependencies, files, manifest, peers, required, run, tarball, temporary, unpacked } from './support/package.js'
 
-interface Manifest {
-  name: string
-  exports: Record<string, Record<'import' | 'require', { types: string, default: string }>>
-  dependencies: Record<string, string>
-  peerDependencies: Record<string, string>
-  peerDependenciesMeta?: Record<string, { optional?: boolean }>
-}
-
-type Project = Record<string, string>
-
-const root = process.cwd()
-const installed = join(root, 'node_modules')
-
-async function run (cwd: string, command: string, ...args: string[]): Promise<string> {
-  // Without NODE_OPTIONS: the children are to run as a user's do, without the loaders of the test runner.
-  const env = { ...process.env, NODE_OPTIONS: '', NO_COLOR: '1' }
-  try {
-    return (await promisify(execFile)(command, args, { cwd, env })).stdout
-  } catch (error) {
-    const { stdout, stderr } = error as { stdout: string, stderr: string }
-    throw new Error(`${command} ${args.join(' ')}\n${stdout}${stderr}`, { cause: error })
-  }
-}
-
-const bin = (name: string): string => join(installed, '.bin', name)
-
-async function listFiles (folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).replaceAll(sep, '/'))
-    .sort()
-}
-
-t.setTimeout(600_000)
-
-const temporary = await mkdtemp(join(tmpdir(), 'package-test-'))
-t.teardown(() => rm(temporary, { recursive: true, force: true }))
-
-await run(root, 'npm', 'pack', '--silent', '--pack-destination', temporary)
-const [tarball = ''] = await readdir(temporary)
-await run(temporary, 'tar', '-xzf', tarball)
-const unpacked = join(temporary, 'package')
-const files = await listFiles(unpacked)
-const manifest = JSON.parse(await readFile(join(unpacked, 'package.json'), 'utf8')) as Manifest
 const targets = Object.values(manifest.exports)
   .flatMap(({ import: esm, require: cjs }) => [esm.types, esm.default, cjs.types, cjs.default])
   .map((target) => target.replace('./', ''))
-
-const isOptional = (peer: string): boolean => manifest.peerDependenciesMeta?.[peer]?.optional === true
-const peers = Object.keys(manifest.peerDependencies)
-const dependencies = Object.keys(manifest.dependencies)
-
-/**
- * Lays out a project with the package installed. Not by `npm install`: unpacking and linking need no network, and
- * a module that is not among `linked` cannot be found.
- */
-async function createProject (name: string, linked: string[], sources: Project): Promise<string> {
-  const folder = join(temporary, name)
-  const modules = join(folder, 'node_modules')
-  await cp(unpacked, join(modules, manifest.name), { recursive: true })
-  for (const module of linked) {
-    await mkdir(dirname(join(modules, module)), { recursive: true })
-    await symlink(join(installed, module), join(modules, module), 'junction')
-  }
-  for (const [path, text] of Object.entries(sources)) await writeFile(join(folder, path), text)
-  return folder
-}
-
-const required = [...dependencies, ...peers.filter((peer) => !isOptional(peer))]
 
 const addAndWait = `
   await app.register(backgroundTasks)
@@ -119,7 +53,7 @@ main()`
 t.test('the tarball holds the built files, the types and the documents, and nothing else', async (t) => {
   const expected = /^(dist\/(esm|cjs)\/.+(?<!\.(test|tst))(\.[cm]?js|\.d\.[cm]?ts)|dist\/cjs\/package\.json)$/
   const documents = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']
-  t.same(files.filter((file) => !expected.test(file)), documents)
+  t.same(files.filter((file) => !expected.test(file) && !/^(docs|examples)\//.test(file)), documents)
   t.same(targets.filter((target) => !files.includes(target)), [], 'every target of exports is there')
 })
 
@@ -130,7 +64,7 @@ t.test('publint and attw find nothing to complain about', async (t) => {
 
 t.test('the package imports nothing but Node, its dependencies and its peers', async (t) => {
   const allowed = new Set([...dependencies, ...peers])
-  const foreign = await Promise.all(files.filter((file) => /\.[cm]?[jt]s$/.test(file)).map(async (file) => {
+  const foreign = await Promise.all(files.filter((file) => /^dist\/.*\.[cm]?[jt]s$/.test(file)).map(async (file) => {
     const { importedFiles } = ts.preProcessFile(await readFile(join(unpacked, file), 'utf8'), true, true)
     return importedFiles
       .map(({ fileName }) => fileName)

@@ -1,8 +1,6 @@
-import { Ajv } from 'ajv'
-import * as formats from 'ajv-formats'
-import fastJson from 'fast-json-stringify'
-import { errors, messageOf } from '../errors.js'
 import { copyJson, parseKeepable } from '../base/json.js'
+import { loadAjv, loadFormats, loadSerializer } from '../base/modules.cjs'
+import { errors, messageOf } from '../errors.js'
 
 /** Throws what is wrong with a schema as an error of the option that it was given in. */
 function compile<Compiled> (option: string, build: () => Compiled): Compiled {
@@ -19,8 +17,9 @@ function compile<Compiled> (option: string, build: () => Compiled): Compiled {
  */
 export function compilePayload (schema: object): (payload: unknown) => unknown {
   // As Fastify itself, except that nothing is coerced and nothing removed. One for each schema, whose $id is its own.
+  const { Ajv } = loadAjv()
   const ajv = new Ajv({ useDefaults: true })
-  formats.default.default(ajv)
+  loadFormats().default(ajv)
   const validate = compile('payload', () => {
     const compiled = ajv.compile(schema)
     if ('$async' in compiled) throw new Error('it validates asynchronously')
@@ -41,7 +40,8 @@ export function compilePayload (schema: object): (payload: unknown) => unknown {
  * @throws FST_BGT_INVALID_OPTIONS when the schema does not compile
  */
 export function compileResult (schema: object): (result: unknown) => unknown {
-  const stringify = compile('result', () => fastJson(schema as Parameters<typeof fastJson>[0]))
+  const serializer = loadSerializer()
+  const stringify = compile('result', () => serializer(schema as Parameters<typeof serializer>[0]))
   return (result) => {
     const json = stringify(result)
     // Not JSON, but what comes of nothing where the schema allows everything.

@@ -1,10 +1,10 @@
-type Api = typeof import('@opentelemetry/api')
+import { loadOpenTelemetry } from '../base/modules.cjs'
 
-let api: Api | undefined
+let api: Awaited<ReturnType<typeof loadOpenTelemetry>>
 
 /** OpenTelemetry is there or not: it is the app's choice. */
 export async function loadTraceContext (): Promise<void> {
-  api = await import('@opentelemetry/api').catch(() => undefined)
+  api = await loadOpenTelemetry()
 }
 
 /** The trace that goes on here, to be kept with a stored task. */

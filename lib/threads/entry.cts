@@ -1,21 +1,18 @@
-// What runs in a thread. It is CommonJS in both builds, because a thread starts from a path, and a module that is
-// compiled to both formats cannot know its own: `import.meta` is a syntax error in one, `__filename` missing in the other.
-// Both have the file of the ECMAScript build: the compiler of the other makes a require() of import(), which takes no URL.
+// What runs in a thread. CommonJS in both builds, so that its import() stays one: see base/modules.cts.
 import { createRequire } from 'node:module'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { inspect } from 'node:util'
+import { inspect, types } from 'node:util'
 import { parentPort } from 'node:worker_threads'
 import type { ThreadTask } from '../../types/index.js' with { 'resolution-mode': 'import' }
 import type { KeyedCall, ThreadMessage, ThreadOutcome, Thrown } from './call.js' with { 'resolution-mode': 'import' }
 
+const UNREADABLE = 'an error that cannot be read'
+
 type TaskFunction = (payload: unknown, task: ThreadTask) => unknown
 
-// A loader that has read this file itself gives it a `require` that lacks `extensions`.
-const fullRequire = createRequire(__filename)
-
 /** Runs one attempt. Rejects only if the thread itself is at its end. */
-async function run ({ key, file, payload, id, name, attempt }: KeyedCall): Promise<ThreadOutcome> {
+export async function run ({ key, file, payload, id, name, attempt }: KeyedCall): Promise<ThreadOutcome> {
   const reported = { reports: 0, progress: '' }
   const task: ThreadTask = {
     id,
@@ -23,7 +20,7 @@ async function run ({ key, file, payload, id, name, attempt }: KeyedCall): Promi
     attempt,
     progress (value) {
       const json = JSON.stringify(value) as string | undefined
-      if (json === undefined) throw new TypeError(`progress must be JSON, received ${inspect(value)}`)
+      if (json === undefined) throw new TypeError(`progress must be JSON, received ${show(value)}`)
       reported.reports++
       reported.progress = json
       say({ backgroundTask: key, progress: json })
@@ -44,8 +41,9 @@ async function run ({ key, file, payload, id, name, attempt }: KeyedCall): Promi
   } catch (error) {
     return { thrown: toThrown(error), ...reported }
   }
-  if (isCloneable(result)) return { result, ...reported }
-  const error = new TypeError(`its result cannot be copied, received ${inspect(result)}`)
+  const copied = copyOf(result)
+  if (copied !== undefined) return { result: copied.copy, ...reported }
+  const error = new TypeError(`its result cannot be copied, received ${show(result)}`)
   return { thrown: toThrown(error), isFileAtFault: true, ...reported }
 }
 
@@ -55,7 +53,7 @@ function say (message: ThreadMessage): void {
 
 async function load (file: string): Promise<TaskFunction> {
   const fn = defaultOf(await loadModule(file))
-  if (typeof fn !== 'function') throw new TypeError(`its default export must be a function, received ${inspect(fn)}`)
+  if (typeof fn !== 'function') throw new TypeError(`its default export must be a function, received ${show(fn)}`)
   return fn as TaskFunction
 }
 
@@ -64,8 +62,10 @@ async function loadModule (file: string): Promise<unknown> {
   try {
     return await import(file)
   } catch (error) {
-    const isHooked = (error as { code?: unknown } | null)?.code === 'ERR_UNKNOWN_FILE_EXTENSION' && extname(file) in fullRequire.extensions
-    if (!isHooked) throw error
+    if (codeOf(error) !== 'ERR_UNKNOWN_FILE_EXTENSION') throw error
+    // A loader that has read this file itself gives it a `require` that lacks `extensions`.
+    const fullRequire = createRequire(__filename)
+    if (!(extname(file) in fullRequire.extensions)) throw error
     return fullRequire(fileURLToPath(file))
   }
 }
@@ -78,30 +78,68 @@ function defaultOf (module: unknown): unknown {
   return inner ?? outer
 }
 
+/** What was thrown, as it can leave the thread. Whatever its getters and traps throw, the error of the file is told. */
 function toThrown (value: unknown): Thrown {
-  if (!(value instanceof Error)) return { value: isCloneable(value) ? value : inspect(value) }
-  const fields = Object.entries(value).filter(([, field]) => isCloneable(field))
-  return { value: clonedAsError(value) ? value : plainError(value), name: value.name, fields: Object.fromEntries(fields) }
-}
-
-function isCloneable (value: unknown): boolean {
   try {
-    structuredClone(value)
-    return true
+    return types.isNativeError(value) || value instanceof Error ? thrownError(value) : { value: thrownValue(value) }
   } catch {
-    return false
+    // A proxy, whose every trap may throw.
+    return { value: new Error(UNREADABLE), name: 'Error' }
   }
 }
 
-/** Not so an error whose cause cannot be cloned, nor, on Node 20, a DOMException. */
-function clonedAsError (error: Error): boolean {
-  return isCloneable(error) && structuredClone(error) instanceof Error
+function thrownError (error: Error): Thrown {
+  const fields: Record<string, unknown> = {}
+  for (const key of Object.keys(error)) {
+    const copied = copyOf(read(error, key))
+    if (copied !== undefined) fields[key] = copied.copy
+  }
+  const copy = copyOf(error)?.copy
+  // No error comes of one whose cause cannot be cloned, nor, on Node 20, of a DOMException.
+  return { value: copy instanceof Error ? copy : plainError(error), name: String(read(error, 'name', 'Error')), fields }
 }
 
-function plainError ({ message, stack }: Error): Error {
-  const error = new Error(message)
-  if (stack !== undefined) error.stack = stack
-  return error
+function thrownValue (value: unknown): unknown {
+  const copied = copyOf(value)
+  return copied === undefined ? show(value) : copied.copy
 }
 
-export = { path: __filename, run }
+function plainError (error: Error): Error {
+  const plain = new Error(String(read(error, 'message', UNREADABLE)))
+  const stack = read(error, 'stack')
+  if (stack !== undefined) plain.stack = String(stack)
+  return plain
+}
+
+/** The structured clone of the value; undefined where there is none. */
+function copyOf (value: unknown): { readonly copy: unknown } | undefined {
+  try {
+    return { copy: structuredClone(value) }
+  } catch {
+    return undefined
+  }
+}
+
+/** The value as text. */
+function show (value: unknown): string {
+  try {
+    return inspect(value)
+  } catch {
+    // It has a way of its own to be shown.
+    return 'an object'
+  }
+}
+
+/** The code of an error, or of whatever else was thrown. */
+function codeOf (thrown: unknown): unknown {
+  return read(Object(thrown), 'code')
+}
+
+/** The property; `otherwise` where its getter throws. */
+function read (object: object, key: string, otherwise?: unknown): unknown {
+  try {
+    return (object as Record<string, unknown>)[key]
+  } catch {
+    return otherwise
+  }
+}

@@ -1,31 +1,30 @@
 import { availableParallelism } from 'node:os'
 import type { Piscina } from 'piscina'
 import type { ThreadOptions } from '../../types/index.js'
+import { loadPiscina } from '../base/modules.cjs'
 import { errors } from '../errors.js'
 import type { KeyedCall, ThreadOutcome } from './call.js'
-import entry from './entry.cjs'
+import { entryFile } from './entry-file.js'
+import { entryPath } from './entry-path.cjs'
 
 export type ThreadPool = Piscina<KeyedCall, ThreadOutcome>
 
 /**
  * Loads piscina and makes a pool of threads.
- * @throws FST_BGT_THREAD when piscina is not installed, FST_BGT_INVALID_OPTIONS when it refuses an option
+ * @throws FST_BGT_THREAD in a bundle and when piscina is not installed, FST_BGT_INVALID_OPTIONS when it refuses an option
  */
 export async function openPool (options: ThreadOptions): Promise<ThreadPool> {
-  const { Piscina } = await loadPiscina()
+  const filename = entryFile(entryPath)
+  const { Piscina } = await loadPiscina(explainMissing)
   try {
-    return new Piscina({ ...withDefaults(options), filename: entry.path, name: 'run' })
+    return new Piscina({ ...withDefaults(options), filename, name: 'run' })
   } catch (cause) {
     throw new errors.FST_BGT_INVALID_OPTIONS(`option "threads" is refused by piscina: ${(cause as Error).message}`, { cause })
   }
 }
 
-async function loadPiscina () {
-  try {
-    return await import('piscina')
-  } catch (cause) {
-    throw new errors.FST_BGT_THREAD('tasks with a file need the package piscina: npm install piscina', { cause })
-  }
+function explainMissing (cause: unknown): never {
+  throw new errors.FST_BGT_THREAD('tasks with a file need the package piscina: npm install piscina', { cause })
 }
 
 /** One core is left to the event loop. An undefined option counts as absent, which to piscina it does not. */

@@ -84,7 +84,7 @@ export class Threads {
     this.#running.set(key, running)
     const outcome = await this.#send(pool, { ...call, key }, running.abort.signal)
       .finally(() => { this.#running.delete(key) })
-    if (running.reports < outcome.reports) running.attempt.onProgress(JSON.parse(outcome.progress))
+    if (running.reports < outcome.reports) report(running, outcome.progress)
     return resultOf(outcome, call)
   }
 
@@ -100,8 +100,7 @@ export class Threads {
     const running = this.#running.get(message.backgroundTask)
     if (running === undefined) return
     if (message.progress === undefined) return running.attempt.onStart()
-    running.reports++
-    running.attempt.onProgress(JSON.parse(message.progress))
+    if (report(running, message.progress)) running.reports++
   }
 
   /** A thread without a task has failed. If no other is left, it was one that could not start, and piscina gives up. */
@@ -111,6 +110,17 @@ export class Threads {
     for (const { abort } of this.#running.values()) {
       abort.abort(new errors.FST_BGT_THREAD(`no thread can be started: ${err.message}`, { cause: err }))
     }
+  }
+}
+
+/** Passes progress on, unless this process cannot take it: a file's own message has no JSON, or JSON is nested too deep. */
+function report ({ attempt }: Running, progress: unknown): boolean {
+  if (typeof progress !== 'string') return false
+  try {
+    attempt.onProgress(JSON.parse(progress))
+    return true
+  } catch {
+    return false
   }
 }
 

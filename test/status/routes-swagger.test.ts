@@ -67,3 +67,13 @@ t.test('the document describes the snapshot in full, and nothing of payloads and
   }
   t.notMatch(JSON.stringify(document), /internal|stack/)
 })
+
+t.test('what an app changes in the schemas of its routes does not reach another app', async (t) => {
+  const tagged = Fastify()
+  t.teardown(() => tagged.close())
+  tagged.addHook('onRoute', ({ schema }) => { schema!.tags = ['tasks'] })
+  await tagged.register(backgroundTasks)
+  await tagged.register(taskRoutes, { cancel: true })
+  await tagged.ready()
+  t.notMatch(JSON.stringify(await readDocument(t, { cancel: true })), /"tags":\["tasks"\]/)
+})

@@ -16,6 +16,11 @@ const thrown: Array<[kind: string, error: unknown]> = [
     cause: { name: 'RangeError', message: 'out of stock' }
   }],
   ['error with a cause that cannot be cloned', { name: 'OrderError', message: 'no such item', code: 'E_ORDER', stack: /failures\.js/ }],
+  ['error with a getter that throws', { name: 'OrderError', message: 'no such item', code: 'E_ORDER', stack: /failures\.js/ }],
+  ['error whose name cannot be read', { name: 'Error', message: 'no such item', code: 'E_ORDER' }],
+  ['error whose message cannot be read', { name: 'OrderError', message: 'an error that cannot be read', code: 'E_ORDER' }],
+  ['error of another realm', { name: 'RangeError', message: 'no such item' }],
+  ['proxy that throws', { name: 'Error', message: 'an error that cannot be read' }],
   ['rejection', { name: 'OrderError', message: 'no such item', code: 'E_ORDER' }],
   ['aborted signal', { name: 'AbortError', message: 'This operation was aborted' }],
   ['progress that is not JSON', { name: 'TypeError', message: 'progress must be JSON, received undefined' }]
@@ -38,7 +43,9 @@ const values: Array<[kind: string, value: unknown]> = [
   ['undefined', undefined],
   ['string', 'no such item'],
   ['object', { reason: 'no such item' }],
-  ['function', '[Function: item]']
+  ['function', '[Function: item]'],
+  ['object with a getter that throws', "{ reason: 'no such item', stock: [Getter] }"],
+  ['object that cannot be shown', 'an object']
 ]
 
 for (const [kind, value] of values) {
@@ -76,6 +83,7 @@ for (const [kind, problem, cause] of lost) {
 const unusable: Array<[file: string, problem: string | RegExp, cause: unknown]> = [
   ['nowhere.js', /does not work as a task: Cannot find module '.*nowhere\.js'/, { code: 'ERR_MODULE_NOT_FOUND' }],
   ['fails-on-import.js', /does not work as a task: no configuration$/, { message: 'no configuration', code: 'E_CONFIG' }],
+  ['fails-unreadably.js', /does not work as a task: no configuration$/, { message: 'no configuration' }],
   ['fails-on-import.cjs', /does not work as a task: null$/, null],
   ['no-function.js', /does not work as a task: its default export must be a function, received \{ n: 1 \}$/, { name: 'TypeError' }],
   ['no-default.js', /does not work as a task: its default export must be a function, received undefined$/, { name: 'TypeError' }],
@@ -93,14 +101,16 @@ for (const [file, message, cause] of unusable) {
   })
 }
 
-t.test('a result that cannot be cloned fails its task and says why', async (t) => {
-  const app = await createThreadApp(t)
-  const task = app.backgroundTasks.add(failing, { kind: 'result that cannot be cloned' })
-  await app.backgroundTasks.idle()
-  t.match(task.error, {
-    code: 'FST_BGT_THREAD', message: /failures\.js does not work as a task: its result cannot be copied, received \{ undo: \[Function: undo\] \}$/
+for (const [kind, received] of [['cloned', '{ undo: [Function: undo] }'], ['shown', 'an object']] as const) {
+  t.test(`a result that cannot be ${kind} fails its task and says why`, async (t) => {
+    const app = await createThreadApp(t)
+    const task = app.backgroundTasks.add(failing, { kind: `result that cannot be ${kind}` })
+    await app.backgroundTasks.idle()
+    t.match(task.error, {
+      code: 'FST_BGT_THREAD', message: `${fixture('failures.js').href} does not work as a task: its result cannot be copied, received ${received}`
+    })
   })
-})
+}
 
 t.test('a failed file is retried, or not, as for any error', async (t) => {
   const app = await createThreadApp(t)

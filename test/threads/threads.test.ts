@@ -104,6 +104,13 @@ t.test('messages that a file sends of its own are left alone', async (t) => {
   t.notOk('progress' in task.toJSON())
 })
 
+t.test('progress nested deeper than the process can copy fails nothing', async (t) => {
+  const app = await createThreadApp(t)
+  const task = app.backgroundTasks.add(fileTask('messages.js'), { isDeep: true })
+  await app.backgroundTasks.idle()
+  t.equal(task.result, 'sent')
+})
+
 t.test('no more tasks run at once than there are threads', async (t) => {
   const slots = new Slots()
   const app = await createThreadApp(t, { threads: { maxThreads: 2, workerData: slots.workerData } })

@@ -1,0 +1,34 @@
+// Modules that are loaded late. This file is CommonJS in both builds, because only CommonJS loads a module at once in the
+// middle of a function, by a require() that bundlers follow. Both builds have the file of the ECMAScript build: the compiler
+// of the other makes a require() of import(), and a bundler refuses that for a package that is not installed.
+
+/** Validates payloads. Loaded with the first task that has a schema, as are the next two: they are most of what the plugin loads. */
+export function loadAjv (): typeof import('ajv') {
+  return require('ajv')
+}
+
+export function loadFormats (): typeof import('ajv-formats') {
+  return require('ajv-formats')
+}
+
+export function loadSerializer (): typeof import('fast-json-stringify') {
+  return require('fast-json-stringify')
+}
+
+/** `try` and not `catch()`: bundlers take what stands in it for optional. */
+export async function loadPiscina (onMissing: (cause: unknown) => never): Promise<Pick<typeof import('piscina'), 'Piscina'>> {
+  try {
+    return await import('piscina')
+  } catch (cause) {
+    return onMissing(cause)
+  }
+}
+
+/** Undefined where the app has none. */
+export async function loadOpenTelemetry (): Promise<typeof import('@opentelemetry/api') | undefined> {
+  try {
+    return await import('@opentelemetry/api')
+  } catch {
+    return undefined
+  }
+}
