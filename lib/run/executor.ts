@@ -47,8 +47,10 @@ export class Executor {
 
   /** Has a task that was added to a queue whose tasks may start do so when its turn comes: one of the app in the next turn. */
   begin (task: BackgroundTask, queue: TaskQueue): void {
-    if (queue.limit === Infinity) this.#turns.hold(task)
-    else this.wake(queue)
+    if (queue.limit !== Infinity) return this.wake(queue)
+    // It has its place in the line from now on.
+    this.#line.push(queue)
+    this.#turns.hold(task)
   }
 
   /** Follows a promise that is already under way. */
