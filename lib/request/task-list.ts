@@ -64,9 +64,7 @@ export class TaskList extends TaskQueue implements RequestBackgroundTasks {
   }
 
   waitUntil (promise: PromiseLike<any>, options: WaitUntilOptions = {}): any {
-    if (!isThenable(promise)) {
-      throw new errors.FST_BGT_INVALID_TASK('waitUntil takes a promise', describe(promise))
-    }
+    if (!isThenable(promise)) throw new errors.FST_BGT_INVALID_TASK('waitUntil takes a promise', describe(promise))
     const task = new BackgroundTask(this, this.#followable(promise, options), undefined, [], this.#options)
     task.state = 'active'
     this.#enter(task)
@@ -122,6 +120,7 @@ export class TaskList extends TaskQueue implements RequestBackgroundTasks {
 
   cancel (task: BackgroundTask, reason: unknown): boolean {
     if (task.extras?.isGone === true) return task.extras.cancelGone?.(reason) ?? false
+    if (this.#outbox?.has(task) === false && this.#store.cancelLate(task, reason)) return true
     const isRunByEngine = task.extras?.run !== undefined
     this.#executor.cancel(task, this, reason)
     // So that its key is free at once.

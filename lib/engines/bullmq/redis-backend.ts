@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type * as Bullmq from 'bullmq'
 import { type Answer, Batches } from './batches.js'
 import type { BullmqModule } from './module.js'
+import { failMarked } from './records.js'
 
 /**
  * BullMQ's backend for Redis, except that a batch is stored whole or not at all, and that the batches of one turn of the
@@ -10,6 +11,7 @@ import type { BullmqModule } from './module.js'
 export function redisBackend (bullmq: BullmqModule): Bullmq.BackendFactory<Bullmq.RedisQueueBackend> {
   return (name, options, more) => {
     const backend = bullmq.createRedisBackend(name, options, more)
+    failMarked(backend)
     const addJob = backend.addJob.bind(backend)
     const addJobs = backend.addJobs.bind(backend)
 
