@@ -1,5 +1,5 @@
-import type { TaskSnapshot } from '../../types/index.js'
-import type { Store } from './store.js'
+import type { Engine, TaskSnapshot } from '../../types/index.js'
+import type { Executor } from '../run/executor.js'
 import { type BackgroundTask, nowMs } from '../task/task.js'
 import type { TaskQueue } from '../request/task-queue.js'
 
@@ -18,8 +18,14 @@ export class LateCancel {
   }
 }
 
+/** Asks the engine, for no longer than storing may take. */
+interface Asker {
+  readonly executor: Executor
+  ask<Value> (question: (engine: Engine) => Promise<Value>): Promise<Value>
+}
+
 /** Cancels a task that is stored by now, and has the task that `add` returned show what the store shows. */
-export async function cancelStored (store: Store, task: BackgroundTask, reason: unknown): Promise<boolean> {
+export async function cancelStored (store: Asker, task: BackgroundTask, reason: unknown): Promise<boolean> {
   const id = task.extras!.id!
   const queue = task.owner as TaskQueue
   let ended: TaskSnapshot | undefined

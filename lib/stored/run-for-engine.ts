@@ -13,7 +13,7 @@ import { withTrace } from './trace-context.js'
 const UNKNOWN_DELAY_MS = 5000
 
 const UNKNOWN_NAME = 'no task of this name is registered in this worker'
-const REFUSED_PAYLOAD = 'the schema of this worker refuses the payload of a task, which is left to other workers'
+const REFUSED_PAYLOAD = 'background task left to other workers: the schema of this one refuses its payload'
 
 /**
  * Makes the function that runs one attempt of a stored task for an engine: as the Task that `add` returned where this

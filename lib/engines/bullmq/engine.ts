@@ -47,12 +47,10 @@ export class BullmqEngine implements Engine {
   start (host: EngineHost): void {
     this.#trouble.log = host.log
     // So that the first request need not wait for a connection.
-    const records = this.#open()
+    this.#open()
     if (!host.worker) return
-    const runner = new Runner(this.#bullmq, host, records)
     const { concurrency = host.concurrency ?? 10, lockDuration = 10_000, stalledInterval = 5_000 } = this.#options
-    this.#runner = runner
-    this.#worker = this.#clients.worker(runner.run as Bullmq.Processor, {
+    const worker = this.#clients.worker(((job, token) => runner.run(job, token)) as Bullmq.Processor, {
       concurrency,
       lockDuration,
       stalledInterval,
@@ -60,6 +58,10 @@ export class BullmqEngine implements Engine {
       maxStalledCount: MAX_STALLED_COUNT,
       settings: { backoffStrategy: (attemptsMade, type, error) => backoffOf(error) }
     })
+    // By the worker's own connection: the queue's may close while a task ends.
+    const runner = new Runner(this.#bullmq, host, this.#recordsOf(worker.getBackend()))
+    this.#runner = runner
+    this.#worker = worker
     this.#lookout.serve(runner)
   }
 
@@ -110,9 +112,11 @@ export class BullmqEngine implements Engine {
   }
 
   #open (): Records {
-    if (this.#records !== undefined) return this.#records
-    const backend = this.queue.getBackend()
-    return (this.#records = this.#options.postgres === undefined ? redisRecords(backend) : postgresRecords(backend))
+    return (this.#records ??= this.#recordsOf(this.queue.getBackend()))
+  }
+
+  #recordsOf (backend: Bullmq.RedisQueueBackend): Records {
+    return this.#options.postgres === undefined ? redisRecords(backend) : postgresRecords(backend)
   }
 
   /** The records, where they may have one of this id. */

@@ -1,4 +1,3 @@
-import type * as Bullmq from 'bullmq'
 import type { EngineHost, RunOutcome, TaskErrorSnapshot } from '../../../types/index.js'
 import { type TaskJob, idOf, toReturnvalue, toStored } from './jobs.js'
 import type { BullmqModule } from './module.js'

@@ -13,7 +13,7 @@ export class Trouble {
 }
 
 /** What differs from job to job and from time to time in BullMQ's messages: ids, and numbers. */
-const PARTICULARS = /\b[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\b|(?<=\bjob )\S+|\d+/gi
+const PARTICULARS = /\b[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\b|(?<=\bjob )[^\s.]+|\d+/gi
 
 /** Whatever a lost connection looks like from one call or another, it is the same trouble. */
 function kindOf (err: Error): string {
