@@ -93,7 +93,8 @@ export interface AppBackgroundTasks extends TaskAdder {
    */
   register (...tasks: NamedTask[]): void
   /**
-   * Cancels by id; resolves to whether it had an effect.
+   * Cancels by id; resolves to whether it had an effect: then the task does not complete. One that another process runs stays
+   * `active` until that process has said how it ended.
    * @throws FST_BGT_ENGINE when the engine does not answer
    */
   cancel (id: string, reason?: unknown): Promise<boolean>

@@ -61,7 +61,8 @@ export interface Task<Result = unknown> {
   progress (value: unknown): void
   /**
    * Cancels the task: a waiting one never runs, an active one has its signal aborted with FST_BGT_CANCELLED, whose
-   * `cause` is the reason. Returns false when the task had already ended.
+   * `cause` is the reason. Returns false when the task had already ended. While an engine that others share is storing the
+   * task it ends once that is done, and as the store says.
    */
   cancel (reason?: unknown): boolean
   toJSON (): TaskSnapshot

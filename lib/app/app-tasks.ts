@@ -51,7 +51,9 @@ export class AppTasks implements AppBackgroundTasks {
 
   async cancel (id: string, reason?: unknown): Promise<boolean> {
     const task = this.executor.history.find(id)
-    return task === undefined ? await this.#store.ask((engine) => engine.cancel(id, reason)) : task.cancel(reason)
+    if (task === undefined) return await this.#store.ask((engine) => engine.cancel(id, reason))
+    const hasEffect = task.cancel(reason)
+    return await (this.#store.lateEffect(task) ?? hasEffect)
   }
 
   /** Calls `onChange` after each change of the task, in this process or another, until the function it returns is called. */

@@ -6,6 +6,10 @@ export class Watchers {
     return this.#byId.size === 0
   }
 
+  get ids (): string[] {
+    return [...this.#byId.keys()]
+  }
+
   /** Calls `onChange` after each change of the task until the function it returns is called. */
   add (id: string, onChange: () => void): () => void {
     const watchers = this.#byId.get(id) ?? new Set()
@@ -17,9 +21,5 @@ export class Watchers {
 
   notify (id: string): void {
     for (const onChange of this.#byId.get(id) ?? []) onChange()
-  }
-
-  notifyAll (): void {
-    for (const id of this.#byId.keys()) this.notify(id)
   }
 }

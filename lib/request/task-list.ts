@@ -127,6 +127,7 @@ export class TaskList extends TaskQueue implements RequestBackgroundTasks {
 
   cancel (task: BackgroundTask, reason: unknown): boolean {
     if (task.extras?.isGone === true) return task.extras.cancelGone?.(reason) ?? false
+    if (this.#outbox?.has(task) === false && this.#store.cancelLate(task, reason)) return true
     const isRunByEngine = task.extras?.run !== undefined
     this.#executor.cancel(task, this, reason)
     // So that its key is free at once.

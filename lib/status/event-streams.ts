@@ -1,9 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { PassThrough, type Readable, finished } from 'node:stream'
-import type { TaskSnapshot } from '../../types/index.js'
 import type { AppTasks } from '../app/app-tasks.js'
-import { FollowedTask } from './followed-task.js'
-import { isFinal } from '../base/snapshot.js'
+import { type News, TaskFeed } from './task-feed.js'
 
 /** How often a stream on which nothing happens says that it is alive, so that no proxy cuts it off. */
 const HEARTBEAT_MS = 15_000
@@ -16,6 +14,8 @@ export class EventStreams {
   readonly #tasks: AppTasks
   /** With the responses they are sent by, until these are over. */
   readonly #open = new Map<PassThrough, ServerResponse>()
+  /** Of the tasks that streams are about, by id. */
+  readonly #feeds = new Map<string, TaskFeed>()
   #closed = false
   #cutTimer: NodeJS.Timeout | undefined
 
@@ -26,24 +26,25 @@ export class EventStreams {
   /** A stream of the task's changes, from its present state to its final one; undefined when there is no such task. */
   async open (id: string, response: ServerResponse): Promise<Readable | undefined> {
     let update = (): void => {}
-    // From before the first look, so that no change is missed.
-    const task = new FollowedTask(this.#tasks, id, () => { update() })
+    const feed = this.#feedOf(id)
+    const leave = feed.read(() => { update() })
     try {
-      if (await task.get() === undefined) {
-        task.end()
-        return
-      }
+      await feed.opened
     } catch (error) {
-      task.end()
+      leave()
       throw error
     }
+    if (feed.news === undefined) {
+      leave()
+      return
+    }
     const stream = new PassThrough()
-    update = createUpdate(stream, task, () => this.#closed)
+    update = createUpdate(stream, feed, () => this.#closed)
     const heartbeat = setInterval(() => {
       if (!stream.writableEnded && !stream.writableNeedDrain) stream.write(': alive\n\n')
     }, HEARTBEAT_MS)
     stream.once('close', () => {
-      task.end()
+      leave()
       clearInterval(heartbeat)
     })
     this.#track(stream, response)
@@ -56,6 +57,12 @@ export class EventStreams {
     this.#closed = true
     for (const stream of this.#open.keys()) stream.end()
     this.#cutSoon()
+  }
+
+  #feedOf (id: string): TaskFeed {
+    let feed = this.#feeds.get(id)
+    if (feed === undefined) this.#feeds.set(id, feed = new TaskFeed(this.#tasks, id, () => { this.#feeds.delete(id) }))
+    return feed
   }
 
   /** An app's own hook may refuse the stream, and a client may stop reading: only the response tells when it is over. */
@@ -79,40 +86,28 @@ export class EventStreams {
   }
 }
 
-/** Makes the function that looks at the task and writes to the stream what has changed. */
-function createUpdate (stream: PassThrough, task: FollowedTask, isClosed: () => boolean): () => void {
-  let sent: TaskSnapshot | undefined
-  // Changes that come while a snapshot is on its way, or the client is slow, make one more look at the end.
-  let busy = false
-  let changed = false
+/** Makes the function that writes to the stream what has changed since it was last called. */
+function createUpdate (stream: PassThrough, feed: TaskFeed, isClosed: () => boolean): () => void {
+  let sent: News | undefined
 
-  const send = (event: 'progress' | 'state', snapshot: TaskSnapshot): void => {
-    stream.write(`event: ${event}\ndata: ${JSON.stringify(snapshot)}\n\n`)
+  const send = (event: 'progress' | 'state', { data }: News): void => {
+    stream.write(`event: ${event}\ndata: ${data}\n\n`)
   }
-  const look = async (): Promise<void> => {
-    const snapshot = await task.get()
-    if (stream.writableEnded || stream.destroyed) return
-    if (snapshot === undefined) {
+  const update = (): void => {
+    // A client that is slow gets what is the latest by then.
+    if (stream.writableEnded || stream.destroyed || stream.writableNeedDrain) return
+    const { news } = feed
+    if (news === undefined) {
       // It has ended elsewhere, and nothing is kept of it.
       stream.end()
       return
     }
     const before = sent
-    sent = structuredClone(snapshot)
-    if (before !== undefined && JSON.stringify(snapshot.progress) !== JSON.stringify(before.progress)) send('progress', snapshot)
-    if (snapshot.state !== before?.state) send('state', snapshot)
-    if (isFinal(snapshot.state) || isClosed()) stream.end()
+    sent = news
+    if (before !== undefined && news.progress !== before.progress) send('progress', news)
+    if (news.state !== before?.state) send('state', news)
+    if (news.isFinal || isClosed()) stream.end()
   }
-  const update = (): void => {
-    changed = true
-    if (busy || stream.writableNeedDrain) return
-    busy = true
-    changed = false
-    look().catch((error) => { stream.destroy(error) }).finally(() => {
-      busy = false
-      if (changed) update()
-    })
-  }
-  stream.on('drain', () => { if (changed) update() })
+  stream.on('drain', update)
   return update
 }

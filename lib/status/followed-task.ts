@@ -1,7 +1,7 @@
 import type { TaskSnapshot } from '../../types/index.js'
 import type { AppTasks } from '../app/app-tasks.js'
 
-/** A task of which somebody wants to see every change and the end, though history may keep nothing of it. */
+/** A task whose end somebody wants to see, though history may keep nothing of it. */
 export class FollowedTask {
   /** Ends the following. */
   readonly end: () => void
@@ -9,13 +9,12 @@ export class FollowedTask {
   readonly #id: string
   #final: TaskSnapshot | undefined
 
-  constructor (tasks: AppTasks, id: string, onChange: () => void = () => {}) {
+  constructor (tasks: AppTasks, id: string) {
     this.#tasks = tasks
     this.#id = id
-    this.end = tasks.watch(id, () => {
-      const { history } = tasks.executor
+    const { census, history } = tasks.executor
+    this.end = census.watchers.add(id, () => {
       if (history.find(id)?.finished === true) this.#final = history.get(id)
-      onChange()
     })
   }
 

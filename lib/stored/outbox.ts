@@ -35,6 +35,10 @@ export class Outbox {
     return this.#tasks.find((task) => task.name === name && task.extras?.stored?.key === key)
   }
 
+  has (task: BackgroundTask): boolean {
+    return this.#tasks.includes(task)
+  }
+
   remove (task: BackgroundTask): void {
     this.#tasks = this.#tasks.filter((other) => other !== task)
   }

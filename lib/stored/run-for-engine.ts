@@ -1,8 +1,10 @@
 import type { EngineHost, RunOutcome, StoredTask } from '../../types/index.js'
 import type { Definition } from '../named/define-task.js'
 import { errors } from '../errors.js'
+import { Quiet } from '../base/quiet.js'
 import { setImmediate } from '../base/real-timers.js'
 import { errorSnapshot } from '../base/snapshot.js'
+import { Refusals } from './refusals.js'
 import type { Store } from './store.js'
 import { BackgroundTask } from '../task/task.js'
 import type { TaskQueue } from '../request/task-queue.js'
@@ -11,12 +13,17 @@ import { withTrace } from './trace-context.js'
 /** How long a task waits that no worker knows yet. */
 const UNKNOWN_DELAY_MS = 5000
 
+const UNKNOWN_NAME = 'no task of this name is registered in this worker'
+const REFUSED_PAYLOAD = 'background task left to other workers: the schema of this one refuses its payload'
+
 /**
  * Makes the function that runs one attempt of a stored task for an engine: as the Task that `add` returned where this
  * process has it, else as a task of its own in the list that `listFor` gives.
  */
 export function createRunner (store: Store, listFor: (stored: StoredTask) => TaskQueue): EngineHost['run'] {
   const { executor } = store
+  const refusals = new Refusals()
+  const quiet = new Quiet()
 
   /** A store that others share may hand a task out before the one who added it knows that it is stored. */
   function findReceipt ({ id }: StoredTask): BackgroundTask | undefined {
@@ -41,29 +48,36 @@ export function createRunner (store: Store, listFor: (stored: StoredTask) => Tas
     return task
   }
 
+  /** Gives a task back, for another process, or the next version of this one, to run. */
+  function leave (stored: StoredTask, message: string, delay: number, attempt: number, err?: unknown): RunOutcome {
+    const { id: taskId, name: task } = stored
+    if (quiet.maySay(JSON.stringify([message, task]))) {
+      listFor(stored).log.warn({ ...(err !== undefined && { err }), task, taskId, attempt, delay }, message)
+    }
+    return { state: 'interrupted', delay }
+  }
+
   return async function run (stored, { attempt, signal, progress, failed }) {
     const definition = store.definition(stored.name)
-    if (definition === undefined) {
-      const err = new errors.FST_BGT_INVALID_TASK('a stored task must be registered with the process that runs it', stored.name)
-      listFor(stored).log.error({ err, task: stored.name, taskId: stored.id, attempt }, 'background task failed')
-      // Another process, or the next version of this one, may know the name.
-      return { state: 'interrupted', delay: UNKNOWN_DELAY_MS }
-    }
+    if (definition === undefined) return leave(stored, UNKNOWN_NAME, UNKNOWN_DELAY_MS, attempt)
     if (store.engine.findLocal !== undefined && findReceipt(stored) === undefined) {
       // It has ended here: the app closes, or was told that it could not be stored.
       return { state: 'cancelled', error: errorSnapshot(new errors.FST_BGT_CANCELLED(stored.name, { cause: undefined })) }
+    }
+    const payload = parse(definition, stored)
+    if (payload.error !== undefined && store.engine.findLocal === undefined) {
+      const delay = refusals.next(stored, attempt)
+      if (delay !== undefined) return leave(stored, REFUSED_PAYLOAD, delay, attempt, payload.error)
     }
     const task = toTask(stored, definition)
     const queue = task.owner as TaskQueue
     const isReceipt = findReceipt(stored) === task
     if (!isReceipt) task.attempt = attempt
-    try {
-      // A copy for each attempt: what one has changed must not reach the next.
-      task.args = [definition.parse(stored.payload), task]
-    } catch (error) {
-      executor.fail(task, queue, error)
+    if (payload.error !== undefined) {
+      executor.fail(task, queue, payload.error)
       return toOutcome(task, undefined)
     }
+    task.args = [payload.value, task]
     const outcome = new Promise<RunOutcome>((resolve) => {
       task.setRun({
         survives: !isReceipt,
@@ -85,6 +99,15 @@ export function createRunner (store: Store, listFor: (stored: StoredTask) => Tas
       setImmediate(() => { if (task.extras?.run === run) store.due(stored.id) })
     }
     return outcome
+  }
+}
+
+/** A copy for each attempt: what one has changed must not reach the next. */
+function parse (definition: Definition, { payload }: StoredTask): { value?: unknown, error?: unknown } {
+  try {
+    return { value: definition.parse(payload) }
+  } catch (error) {
+    return { error }
   }
 }
 

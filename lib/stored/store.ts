@@ -3,6 +3,7 @@ import { Deadline } from './shared-timeout.js'
 import { type Definition, definitionOf } from '../named/define-task.js'
 import { describe, errors, messageOf } from '../errors.js'
 import type { Executor } from '../run/executor.js'
+import { LateCancel, cancelStored } from './late-cancel.js'
 import { mergeInto } from './merge.js'
 import { setImmediate } from '../base/real-timers.js'
 import type { ResolvedTaskOptions, Retry } from '../options/options.js'
@@ -31,6 +32,7 @@ export class Store {
   /** Told of each stored task that would be waited for in vain. */
   onForLater: ((task: BackgroundTask) => void) | undefined
   #paused: Promise<void> | undefined
+  readonly #lateCancels = new Map<BackgroundTask, LateCancel>()
   readonly #definitions = new Map<string, Definition>()
 
   constructor (executor: Executor, engine: Engine, { storeTimeout, worker, route }: StoreOptions) {
@@ -91,6 +93,7 @@ export class Store {
     } catch (cause) {
       const error = new errors.FST_BGT_ENGINE('stored', { cause: toError(cause) })
       for (const task of tasks) {
+        this.#takeLateCancel(task)?.settle(Promise.reject(error))
         if (task.finished) continue
         if (report) this.executor.fail(task, task.owner as TaskQueue, error)
         else this.executor.stop(task, task.owner as TaskQueue, 'failed', error)
@@ -122,6 +125,26 @@ export class Store {
     return state === 'delayed' || (state === 'waiting' && extras?.isStored === true && !(this.#isWorker && this.isStarted))
   }
 
+  /** Cancels a task that other processes may run once it is stored. False when the engine is not storing it. */
+  cancelLate (task: BackgroundTask, reason: unknown): boolean {
+    const { stored, run } = task.extras ?? {}
+    if (this.engine.findLocal !== undefined || stored === undefined || run !== undefined) return false
+    if (!this.#lateCancels.has(task)) this.#lateCancels.set(task, new LateCancel(reason))
+    return true
+  }
+
+  /** Whether the cancellation of a task that the engine is storing has an effect. */
+  lateEffect (task: BackgroundTask): Promise<boolean> | undefined {
+    return this.#lateCancels.get(task)?.effect
+  }
+
+  #takeLateCancel (task: BackgroundTask): LateCancel | undefined {
+    if (this.#lateCancels.size === 0) return undefined
+    const late = this.#lateCancels.get(task)
+    this.#lateCancels.delete(task)
+    return late
+  }
+
   /** Has the engine forget a task that has ended here. */
   drop ({ extras }: BackgroundTask, reason: unknown): void {
     if (extras?.isStored === true) this.engine.cancel(extras.id!, reason).catch(() => {})
@@ -138,7 +161,9 @@ export class Store {
   /** The engine has the task, under an id that may be another one's. */
   #receive (task: BackgroundTask, id: string): void {
     const extras = task.extras!
+    const late = this.#takeLateCancel(task)
     if (task.finished) {
+      late?.settle(true)
       // Cancelled while it was being stored. Under another id it is another one's.
       if (extras.id === id) this.engine.cancel(id).catch(() => {})
       return
@@ -157,10 +182,17 @@ export class Store {
       else setImmediate(() => { this.put([task], true).catch(() => {}) })
       return
     }
+    if (late !== undefined && extras.id !== id) {
+      // Another task has its key, and goes on.
+      late.settle(true)
+      this.executor.cancel(task, task.owner as TaskQueue, late.reason)
+      return
+    }
     if (extras.isIdUnread === true) extras.isIdUnread = false
     else this.executor.history.forget(task)
-    this.executor.census.handOver(task, task.owner as TaskQueue)
     extras.id = id
+    if (late === undefined) this.executor.census.handOver(task, task.owner as TaskQueue)
+    else late.settle(cancelStored(this, task, late.reason))
   }
 }
 

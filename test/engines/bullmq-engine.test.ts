@@ -1,18 +1,15 @@
 import { createRequire } from 'node:module'
 import t, { type Test } from 'tap'
 import type { StoredTask } from '../../index.js'
-import { bullmqEngine, type BullmqEngine, type BullmqEngineOptions } from '../../lib/bullmq.mjs'
+import { bullmqEngine, type BullmqEngine } from '../../lib/bullmq.mjs'
 import { Rig, completed, latch, task } from '../../lib/engines/conformance/rig.js'
+import { type Store, openRig as open } from '../support/bullmq-rig.js'
 import { PostgresServer, withoutPostgres } from '../support/postgres.js'
 import { RedisServer, withoutRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
 
 // Without types of its own.
 const { Pool } = createRequire(import.meta.url)('pg')
-
-type Store = Pick<BullmqEngineOptions, 'connection' | 'postgres'>
-
-let queues = 0
 
 const circular: { self?: unknown } = {}
 circular.self = circular
@@ -34,15 +31,6 @@ const reasons: Array<[given: unknown, arrives: unknown]> = [
   [unreadable.proxy, 'an object']
 ]
 
-async function open (t: Test, store: Store, queue = `engine-${queues++}`): Promise<{ engine: BullmqEngine, rig: Rig }> {
-  const engine = bullmqEngine({ ...store, queue })
-  const rig = new Rig(engine)
-  t.teardown(() => rig.close())
-  // A busy machine may need longer for the first connection than an engine lets a request wait.
-  await engine.queue.waitUntilReady()
-  return { engine, rig }
-}
-
 /** Starts an engine that runs one task at a time, and resolves once it runs this one, which goes on when told to. */
 async function startHeld (engine: BullmqEngine, rig: Rig, stored = task()): Promise<{ goOn: { open: () => void }, stored: StoredTask }> {
   const active = latch()
@@ -55,17 +43,6 @@ async function startHeld (engine: BullmqEngine, rig: Rig, stored = task()): Prom
   await engine.add([stored])
   await active.promise
   return { goOn, stored }
-}
-
-/** Has something happen between the two reads that make a snapshot: of the state, and of the job. */
-function afterFirstState ({ queue }: BullmqEngine, happen: () => Promise<unknown>): void {
-  const getJobState = queue.getJobState.bind(queue)
-  queue.getJobState = async (id) => {
-    const state = await getJobState(id)
-    queue.getJobState = getJobState
-    await happen()
-    return state
-  }
 }
 
 function engineTests (t: Test, store: Store): void {
@@ -84,46 +61,23 @@ function engineTests (t: Test, store: Store): void {
     }
   })
 
-  t.test('the snapshot of a task that ends while it is made is that of the end', async (t) => {
+  t.test('there is no snapshot of a task that was removed by hand, and none has ended that is run again by hand', async (t) => {
     const { engine, rig } = await open(t, store)
-    const { goOn, stored } = await startHeld(engine, rig)
-    afterFirstState(engine, async () => {
-      goOn.open()
-      await rig.end(stored.id)
+    let runs = 0
+    const held = latch()
+    await rig.start(async () => {
+      if (++runs > 2) await held.promise
+      return { state: 'failed', error: { name: 'Error', message: 'no luck' } }
     })
-    const { finishedAt, ...rest } = (await engine.get(stored.id))!
-    t.match(rest, { state: 'completed', result: 'done' })
-    t.type(finishedAt, 'string')
-  })
-
-  t.test('the snapshot of a task that is removed while it is made is none', async (t) => {
-    const { engine, rig } = await open(t, store)
-    const { goOn, stored } = await startHeld(engine, rig)
-    const { queue } = engine
-    afterFirstState(engine, async () => {
-      goOn.open()
-      await rig.end(stored.id)
-      const getJob = queue.getJob.bind(queue)
-      queue.getJob = async (id) => {
-        queue.getJob = getJob
-        const job = await getJob(id)
-        await job!.remove()
-        return job
-      }
-    })
-    t.equal(await engine.get(stored.id), undefined)
-  })
-
-  t.test('the snapshot of a task that is run again by hand while it is made has not ended', async (t) => {
-    const { engine: worker, rig } = await open(t, store)
-    await rig.start(() => ({ state: 'failed', error: { name: 'Error', message: 'no luck' } }))
-    const stored = task()
-    await worker.add([stored])
-    await rig.end(stored.id)
-    await rig.close()
-    const { engine } = await open(t, store, worker.queue.name)
-    afterFirstState(engine, async () => { await (await engine.queue.getJob(stored.id))!.retry('failed') })
-    t.match(await engine.get(stored.id), { state: 'waiting', finishedAt: undefined, error: undefined })
+    const [removed, again] = [task(), task()]
+    await engine.add([removed, again])
+    for (const { id } of [removed, again]) t.equal((await rig.end(id)).state, 'failed')
+    await (await engine.queue.getJob(removed.id))!.remove()
+    await (await engine.queue.getJob(again.id))!.retry('failed')
+    t.equal(await engine.get(removed.id), undefined)
+    t.match(await engine.get(again.id), { state: /waiting|active/, finishedAt: undefined, error: undefined })
+    held.open()
+    await rig.end(again.id)
   })
 
   t.test('retries arrive as they were stored, and take no room when their backoff is the usual one', async (t) => {
@@ -185,13 +139,25 @@ function engineTests (t: Test, store: Store): void {
     }
   })
 
-  t.test('the reason of a cancellation is stored for a worker that comes later', async (t) => {
-    const { engine } = await open(t, store)
-    for (const [given, arrives] of reasons) {
-      const stored = task()
-      await engine.add([stored])
-      t.equal(await engine.cancel(stored.id, given), true)
-      t.strictSame((await engine.queue.getJob(stored.id))?.data.cancelled?.reason, arrives)
+  t.test('a cancellation whose event is lost is found all the same, with its reason', async (t) => {
+    const { engine, rig } = await open(t, store)
+    engine.queue.getBackend().publishEvent = async () => ''
+    const seen = new Map<string, unknown>()
+    await rig.start(async ({ id }, { signal }) => {
+      if (!signal.aborted) await new Promise((resolve) => { signal.addEventListener('abort', resolve, { once: true }) })
+      seen.set(id, signal.reason)
+      return { state: 'cancelled', error: { name: 'Error', message: 'cancelled' } }
+    }, { concurrency: reasons.length })
+    const tasks = reasons.map(() => task())
+    await engine.add(tasks)
+    for (const [index, { id }] of tasks.entries()) {
+      await until(async () => (await engine.get(id))?.state === 'active')
+      t.equal(await engine.cancel(id, reasons[index]![0]), true)
+    }
+    for (const [index, { id }] of tasks.entries()) {
+      await until(async () => (await engine.get(id))?.finishedAt !== undefined)
+      t.match(await engine.get(id), { state: 'cancelled', error: { code: 'FST_BGT_CANCELLED' } })
+      t.strictSame(seen.get(id), reasons[index]![1])
     }
   })
 
@@ -208,15 +174,6 @@ function engineTests (t: Test, store: Store): void {
     await rig.until(stored.id, ({ state }) => state === 'active')
     t.equal(await engine.cancel(stored.id), true)
     t.match(await reason.promise, { name: 'AbortError' })
-  })
-
-  t.test('a cancellation that cannot free the key rejects', async (t) => {
-    const { engine } = await open(t, store)
-    const stored = task({ key: 'k' })
-    await engine.add([stored])
-    const problem = new Error('no store')
-    engine.queue.getBackend().removeDeduplicationKey = () => Promise.reject(problem)
-    await t.rejects(engine.cancel(stored.id), problem)
   })
 }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { UnrecoverableError, Worker } from 'bullmq'
@@ -212,6 +213,21 @@ t.test('trouble of one kind is mentioned once a minute, and only where there is 
   tick(1)
   trouble.report(new Error('no room'))
   t.same(messages(), ['no room', 'connect ECONNREFUSED', 'no room'])
+})
+
+t.test('ids and numbers are no part of the kind of what is wrong with a store', async (t) => {
+  const log = createLog('error')
+  const trouble = new Trouble()
+  trouble.log = Fastify({ logger: log.logger }).log
+  const [first, second] = [randomUUID(), randomUUID()]
+  for (const id of [first, second, 'by-hand', '17']) {
+    trouble.report(new Error(`could not renew lock for job ${id}`))
+    trouble.report(new Error(`Missing lock for job ${id}. moveToFinished`))
+  }
+  for (const text of [`${first} refused after 3 ms`, `${second} refused after 12 ms`]) trouble.report(new Error(text))
+  t.same(log.lines.map(({ err }) => (err as Error).message), [
+    `could not renew lock for job ${first}`, `Missing lock for job ${first}. moveToFinished`, `${first} refused after 3 ms`
+  ])
 })
 
 t.test('a job that could not be handed back to the store runs again at once', async (t) => {

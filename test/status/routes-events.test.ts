@@ -251,6 +251,121 @@ t.test('a stream ends when its task has ended elsewhere and nothing is kept of i
   await turnUntil(nothingHeld(scene))
 })
 
+/** A task that runs elsewhere, as an engine shows it: `look` is called whenever the engine is asked. */
+function createFar (look: () => void = () => {}): { change: (more: Partial<TaskSnapshot>) => void, engine: Change } {
+  const snapshot: TaskSnapshot = { id: unknown, name: 'work', state: 'active', attempt: 1, createdAt: new Date().toISOString() }
+  const watchers = new Set<() => void>()
+  return {
+    change (more) {
+      Object.assign(snapshot, more)
+      for (const onChange of watchers) onChange()
+    },
+    engine: () => ({
+      async get () {
+        look()
+        return { ...snapshot }
+      },
+      watch (id, onChange) {
+        watchers.add(onChange)
+        return () => { watchers.delete(onChange) }
+      }
+    })
+  }
+}
+
+t.test('one look at the engine serves all streams of a task', async (t) => {
+  let looks = 0
+  const { change, engine } = createFar(() => { looks++ })
+  const scene = await createScene(t, {}, engine)
+  const clients = await Promise.all(Array.from({ length: 20 }, () => EventClient.open(scene.app, `/tasks/${unknown}/events`)))
+  for (const client of clients) t.match(await client.next(), { data: { state: 'active' } })
+  // One to see whether there is such a task, and one for what has happened until it was watched.
+  t.equal(looks, 2)
+  change({ progress: 0.5 })
+  for (const client of clients) t.match(await client.next(), { event: 'progress', data: { progress: 0.5 } })
+  t.equal(looks, 3)
+  change({ state: 'completed' })
+  for (const client of clients) t.same(outline(await client.rest()), [['state', 'completed', 0.5]])
+  t.equal(looks, 4)
+  await turnUntil(nothingHeld(scene))
+})
+
+t.test('an engine need not watch an id that nobody has, nor a task that has ended', async (t) => {
+  let asked = 0
+  const { change, engine } = createFar()
+  change({ state: 'completed' })
+  const scene = await createScene(t, {}, (inner) => ({
+    ...engine(inner),
+    watch () {
+      asked++
+      return () => {}
+    }
+  }))
+  const client = await EventClient.open(scene.app, `/tasks/${unknown}/events`)
+  t.same(outline(await client.rest()), [['state', 'completed', undefined]])
+  t.equal(asked, 0)
+})
+
+t.test('a stream outlives an outage of the engine, however long, and goes on when it is over', async (t) => {
+  let isAway = false
+  let failed = 0
+  const { change, engine } = createFar(() => {
+    if (!isAway) return
+    failed++
+    throw new Error('away')
+  })
+  const scene = await createScene(t, {}, engine)
+  const client = await EventClient.open(scene.app, `/tasks/${unknown}/events`)
+  t.match(await client.next(), { data: { state: 'active' } })
+  isAway = true
+  change({ progress: 0.5 })
+  change({ progress: 0.6 })
+  const start = performance.now()
+  await turnUntil(() => failed === 4)
+  t.ok(performance.now() - start >= 100 + 200 + 400 - 3, 'it is asked less and less often')
+  const late = EventClient.open(scene.app, `/tasks/${unknown}/events`)
+  t.match(await (await late).next(), { data: { state: 'active' } }, 'a new stream begins with what was seen last')
+  isAway = false
+  t.match(await client.next(), { event: 'progress', data: { progress: 0.6 } })
+  change({ state: 'completed' })
+  t.same(outline(await client.rest()), [['state', 'completed', 0.6]])
+  await turnUntil(nothingHeld(scene))
+})
+
+t.test('a client that hangs up in an outage of the engine leaves nothing behind', async (t) => {
+  for (const isLooking of [false, true]) {
+    let isAway = false
+    let failed = 0
+    const held = createLatch()
+    const { change, engine } = createFar(() => {
+      if (!isAway) return
+      failed++
+      throw new Error('away')
+    })
+    const scene = await createScene(t, {}, (inner) => {
+      const far = engine(inner)
+      return {
+        ...far,
+        async get (id) {
+          if (isAway && isLooking) await held.promise
+          return await far.get!(id)
+        }
+      }
+    })
+    const client = await EventClient.open(scene.app, `/tasks/${unknown}/events`)
+    await client.next()
+    isAway = true
+    change({ progress: 0.5 })
+    if (!isLooking) await turnUntil(() => failed === 1)
+    client.hangUp()
+    await turnUntil(nothingHeld(scene))
+    held.resolve()
+    await turnUntil(() => failed === 1)
+    await nextTurn()
+    t.equal(failed, 1)
+  }
+})
+
 t.test('a stream of a task that runs in another process follows it', async (t) => {
   const release = createLatch()
   const store = new SharedStore()
@@ -305,7 +420,7 @@ t.test('a client that hangs up leaves nothing behind', async (t) => {
   const { task, report, finish } = createReporter(app)
   const clients = await Promise.all(Array.from({ length: 5 }, () => EventClient.open(app, `/tasks/${task.id}/events`)))
   for (const client of clients) await client.next()
-  t.equal(scene.watching(), 5)
+  t.equal(scene.watching(), 1)
   t.equal(scene.intervals(), 5)
   for (const client of clients) client.hangUp()
   await turnUntil(nothingHeld(scene))

@@ -1,14 +1,15 @@
+import { randomUUID } from 'node:crypto'
 import { Type } from '@sinclair/typebox'
 import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
 import { type BackgroundTasksOptions, type NamedTask, type Task, type TaskSnapshot, defineTask } from '../../index.js'
 import { createApp } from '../support/app.js'
-import { createDistantEngine, createEngine, createHeldEngine } from '../support/engine.js'
+import { createDistantEngine, createEngine } from '../support/engine.js'
 import { createLatch } from '../support/latch.js'
 import { type Log, createLog } from '../support/log.js'
 import { SharedStore } from '../support/shared-store.js'
 import { type Handler, named } from '../support/stored-app.js'
-import { nextTurn } from '../support/turns.js'
+import { nextTurn, turnUntil } from '../support/turns.js'
 
 const endless = { closeTimeout: 60_000 }
 
@@ -203,19 +204,6 @@ t.test('with a key, flush gives the id of the task that has it', async (t) => {
   await worker.app.backgroundTasks.idle()
 })
 
-t.test('cancelling a task while it is stored cancels it there', async (t) => {
-  const { engine, asked, release } = createHeldEngine(createDistantEngine)
-  const work = named(() => { t.fail('it was cancelled') })
-  const app = await createApp(t, { engine, tasks: [work] })
-  await app.ready()
-  const task = app.backgroundTasks.add(work, {}, { delay: 10 })
-  await asked
-  t.equal(task.cancel(), true)
-  release()
-  for (let turn = 0; turn < 5; turn++) await nextTurn()
-  t.equal((await engine.get(task.id))?.state, 'cancelled')
-})
-
 t.test('cancelling a task while it is stored leaves another one alone that has its key', async (t) => {
   const { store, web, worker } = await createTwo(t, named(() => {}), { worker: false })
   const { id } = await post(web, 1, { key: 'k' })
@@ -248,29 +236,101 @@ t.test('an engine may start a task before it has said that it is stored', async 
   t.match(await app.backgroundTasks.get(id), { state: 'completed' })
 })
 
-t.test('a payload that the schema of the worker refuses fails its task, which is logged', async (t) => {
-  const store = new SharedStore()
-  const old = named(() => {})
-  const web = await createProcess(t, store, { tasks: [old], worker: false })
-  const worker = await createProcess(t, store, {
-    tasks: [named(() => { t.fail('its payload is wrong') }, { payload: { type: 'integer' } })]
-  })
-  await Promise.all([web.app.ready(), worker.app.ready()])
-  const { id } = web.app.backgroundTasks.add(old, 'x')
-  t.match(await end(web, id), { state: 'failed', error: { code: 'FST_BGT_INVALID_PAYLOAD', message: 'payload must be integer' } })
-  t.match(worker.log.taskLines(), [{ level: 'error', msg: 'background task failed', task: 'work', taskId: id }])
-})
-
-t.test('a name that one worker does not know is left to another', async (t) => {
+/** A process that adds, and a worker whose own task of the same name takes only integers. */
+async function createRefusing (t: Test, options: BackgroundTasksOptions = {}): Promise<{ store: SharedStore, web: Process, worker: Process, work: NamedTask }> {
   const store = new SharedStore()
   const work = named(() => {})
   const web = await createProcess(t, store, { tasks: [work], worker: false })
+  const strict = named((payload) => { if (typeof payload !== 'number') t.fail('its payload is wrong') }, { payload: { type: 'integer' } })
+  const worker = await createProcess(t, store, { tasks: [strict], ...options })
+  await Promise.all([web.app.ready(), worker.app.ready()])
+  return { store, web, worker, work }
+}
+
+const hour = 3_600_000
+
+t.test('a payload that the schema of the worker refuses is left to others, from 5 seconds up to 5 minutes, for an hour', async (t) => {
+  const errors: unknown[] = []
+  const { store, web, worker, work } = await createRefusing(t, { onError: (error, task) => { errors.push([(error as Error).message, task.id]) } })
+  const { id } = web.app.backgroundTasks.add(work, 'x', { retry: 3 })
+  await until(web, id, ({ state }) => state === 'delayed')
+  const entry = store.entries.get(id)!
+  const delays: unknown[] = []
+  const { wait } = store
+  store.wait = (given, delayMs) => {
+    delays.push(delayMs)
+    wait.call(store, given, delayMs)
+  }
+  for (let taken = 1; taken < 9; taken++) {
+    clearTimeout(entry.timer)
+    wait.call(store, entry)
+    await turnUntil(() => delays.length === taken)
+  }
+  t.same(delays, [10, 20, 40, 80, 160, 300, 300, 300].map((seconds) => seconds * 1000))
+  t.match(worker.log.taskLines(), [{
+    level: 'warn',
+    msg: 'background task left to other workers: the schema of this one refuses its payload',
+    task: 'work',
+    taskId: id,
+    delay: 5000,
+    err: { code: 'FST_BGT_INVALID_PAYLOAD' }
+  }])
+  t.match(worker.app.backgroundTasks.stats(), { failed: 0, retries: 0, waiting: 0 })
+  const now = Date.now()
+  t.intercept(Date, 'now', { value: () => now + hour })
+  clearTimeout(entry.timer)
+  wait.call(store, entry)
+  t.match(await end(web, id), { state: 'failed', attempt: 1, error: { code: 'FST_BGT_INVALID_PAYLOAD', message: 'payload must be integer' } })
+  t.same(errors, [['payload must be integer', id]])
+  t.match(worker.log.taskLines()[1], { level: 'error', msg: 'background task failed', task: 'work', taskId: id })
+})
+
+t.test('a worker whose schema takes the payload runs what another has refused, as the attempt it was', async (t) => {
+  const { store, web, work } = await createRefusing(t)
+  const { id } = web.app.backgroundTasks.add(work, 'x')
+  await until(web, id, ({ state }) => state === 'delayed')
+  const entry = store.entries.get(id)!
+  clearTimeout(entry.timer)
+  for (const engine of store.engines) engine.pause()
+  const newer = await createProcess(t, store, { tasks: [work] })
+  await newer.app.ready()
+  store.wait(entry)
+  t.match(await end(web, id), { state: 'completed', attempt: 1 })
+})
+
+t.test('the hour of a refused payload begins when its task is due, or its retry first refused', async (t) => {
+  const { store, web } = await createRefusing(t)
+  const engine = store.createEngine()
+  const createdAt = Date.now() - 2 * hour
+  const stored = { name: 'work', payload: 'x', createdAt }
+  const [over, late, retried] = [randomUUID(), randomUUID(), randomUUID()]
+  await engine.add([{ ...stored, id: over }])
+  t.match(await end(web, over), { state: 'failed', error: { code: 'FST_BGT_INVALID_PAYLOAD' } })
+  await engine.add([{ ...stored, id: late, delay: hour * 1.5 }, { ...stored, id: retried, delay: hour * 1.5 }])
+  for (const id of [late, retried]) {
+    const entry = store.entries.get(id)!
+    clearTimeout(entry.timer)
+    if (id === retried) entry.attempt = 2
+    store.wait(entry)
+    await turnUntil(() => entry.snapshot.startedAt !== undefined)
+    await until(web, id, ({ state }) => state === 'delayed')
+  }
+})
+
+t.test('a name that one worker does not know is left to another, with one line a minute', async (t) => {
+  const store = new SharedStore()
+  const work = named(() => {})
+  const other = named(() => {}, { name: 'other' })
+  const web = await createProcess(t, store, { tasks: [work, other], worker: false })
   const ignorant = await createProcess(t, store, {})
   await Promise.all([web.app.ready(), ignorant.app.ready()])
-  const { id } = web.app.backgroundTasks.add(work, 1)
-  await until(web, id, ({ state }) => state === 'delayed')
-  t.match(ignorant.log.taskLines()[0], { level: 'error', task: 'work', taskId: id, err: { code: 'FST_BGT_INVALID_TASK' } })
-  t.equal(await web.app.backgroundTasks.cancel(id), true)
+  const tasks = [work, work, work, other].map((task) => web.app.backgroundTasks.add(task, 1))
+  for (const { id } of tasks) await until(web, id, ({ state }) => state === 'delayed')
+  const lines = ignorant.log.lines.filter(({ task }) => task !== undefined)
+  t.match(lines, ['work', 'other'].map((name) => (
+    { level: 'warn', msg: 'no task of this name is registered in this worker', task: name, attempt: 1, delay: 5000 })))
+  t.equal(lines.length, 2)
+  for (const { id } of tasks) t.equal(await web.app.backgroundTasks.cancel(id), true)
 })
 
 t.test('each of many tasks runs once, whichever of two workers takes it', async (t) => {
@@ -374,42 +434,6 @@ t.test('get and cancel reject with what the engine rejects with', async (t) => {
   t.match(await app.backgroundTasks.get(task.id), { state: 'waiting' })
   await app.backgroundTasks.idle()
 })
-
-t.test('a task that is cancelled while it is stored stays cancelled here when the engine cannot cancel it', async (t) => {
-  const { engine, asked, release } = createHeldEngine((change) => createDistantEngine((inner) => ({
-    ...change!(inner), async cancel () { throw new Error('no store') }
-  })))
-  const work = named(() => {})
-  const app = await createApp(t, { engine, tasks: [work] })
-  await app.ready()
-  const task = app.backgroundTasks.add(work, {}, { delay: 60_000 })
-  await asked
-  task.cancel()
-  release()
-  for (let turn = 0; turn < 5; turn++) await nextTurn()
-  t.equal(task.state, 'cancelled')
-})
-
-for (const retry of [0, 3]) {
-  t.test(`a payload that the worker's own schema refuses is a final failure there like any other, with ${retry} retries`, async (t) => {
-    const [before, after] = [{}, { type: 'object', required: ['to'] }].map((payload) => defineTask({
-      name: 'work', payload, retry, handler () { t.fail('its payload is not valid') }
-    })) as [NamedTask, NamedTask]
-    const store = new SharedStore()
-    const errors: unknown[] = []
-    const web = await createProcess(t, store, { tasks: [before], worker: false })
-    const worker = await createProcess(t, store, { tasks: [after], onError (error, task) { errors.push([error, task.id, task.state, task.attempt]) } })
-    await worker.app.ready()
-    await web.app.ready()
-    const { id } = web.app.backgroundTasks.add(before, { secret: 1 })
-    const error = { code: 'FST_BGT_INVALID_PAYLOAD', message: "payload must have required property 'to'" }
-    t.match(await end(web, id), { state: 'failed', attempt: 1, error })
-    t.match(errors, [[error, id, 'failed', 1]])
-    t.match(worker.app.backgroundTasks.stats(), { failed: 1, retries: 0, waiting: 0, active: 0, delayed: 0 })
-    t.match(worker.log.taskLines(), [{ level: 'error', msg: 'background task failed', task: 'work', taskId: id, attempt: 1, err: error }])
-    t.equal(worker.log.taskLines().length, 1)
-  })
-}
 
 t.test('a function that cancels its task after the attempt has been given up disturbs no count', async (t) => {
   const late = createLatch()

@@ -35,7 +35,9 @@ export class Clients {
   readonly #options: BullmqEngineOptions
   readonly #factory: Bullmq.BackendFactory<any, any>
   readonly #onError: (error: Error) => void
-  readonly #clients: Client[] = []
+  readonly #clients = new Set<Client>()
+  /** Ends of those that nobody needed any more. */
+  readonly #dropped = new Set<Promise<void>>()
   /** Those that have been connected, if only once. */
   readonly #open = new Set<Client>()
   readonly #timers = new Set<NodeJS.Timeout>()
@@ -97,7 +99,14 @@ export class Clients {
   async close (): Promise<void> {
     this.#isClosed = true
     for (const timer of this.#timers) clearTimeout(timer)
-    await Promise.all(this.#clients.map((client) => this.#close(client)))
+    await Promise.all([...[...this.#clients].map((client) => this.#close(client)), ...this.#dropped])
+  }
+
+  /** Closes one that nobody needs any more. */
+  drop (client: Client): void {
+    this.#clients.delete(client)
+    const dropped: Promise<void> = this.#close(client).catch(() => {}).finally(() => { this.#dropped.delete(dropped) })
+    this.#dropped.add(dropped)
   }
 
   async #close (client: Client): Promise<void> {
@@ -129,7 +138,7 @@ export class Clients {
   /** Takes charge of a new client, and calls `onOpen` once it is connected. */
   #opening<Opened extends Client> (client: Opened, onOpen?: () => Promise<void>): Opened {
     this.#openedAt = Math.min(this.#openedAt, performance.now())
-    this.#clients.push(client)
+    this.#clients.add(client)
     client.on('error', (error) => {
       this.#lastError = error
       this.#onError(error)
@@ -140,10 +149,11 @@ export class Clients {
 
   #awaitOpen (client: Client, onOpen?: () => Promise<void>): void {
     client.waitUntilReady().then(async () => {
+      if (!this.#clients.has(client)) return
       this.#open.add(client)
       await onOpen?.()
     }).catch((error) => {
-      if (this.#isClosed) return
+      if (this.#isClosed || !this.#clients.has(client)) return
       this.#onError(error)
       const timer = setTimeout(() => {
         this.#timers.delete(timer)

@@ -3,15 +3,14 @@ import type { StoredRetry, StoredTask, TaskErrorSnapshot, TaskSnapshot } from '.
 import { errors } from '../../errors.js'
 import { BACKOFF } from '../../options/options.js'
 import { errorSnapshot } from '../../base/snapshot.js'
+import type { JobRecord } from './records.js'
 
 /** What BullMQ has no place of its own for: every request pays for each byte. */
 export interface JobData extends Omit<StoredTask, 'id' | 'name' | 'createdAt' | 'retry' | 'delay' | 'priority'> {
   /** Of the retries, what is not usual. Their number is in BullMQ's `attempts`. */
   retry?: Partial<StoredRetry>
-  /** Why the last attempt failed, with what BullMQ's `failedReason` has no place for. */
+  /** Where the store keeps it here: why the last attempt failed. */
   error?: TaskErrorSnapshot
-  /** Present once somebody has cancelled the task; `at` is when, in milliseconds. */
-  cancelled?: { reason?: unknown, at?: number }
 }
 
 export type TaskJob = Job<JobData, unknown, string>
@@ -53,10 +52,16 @@ function isUnusual ({ delay, factor, maxDelay, jitter, conditional }: StoredRetr
 }
 
 export function toStored (job: TaskJob): StoredTask {
-  const { error, cancelled, retry, ...stored } = job.data
-  const retries = (job.opts.attempts as number) - 1
+  const { error, retry, ...stored } = job.data
+  const { attempts, delay = 0 } = job.opts
+  const retries = (attempts as number) - 1
   return {
-    ...stored, id: idOf(job), name: job.name, createdAt: job.timestamp, ...(retries > 0 && { retry: { ...BACKOFF, ...retry, retries } })
+    ...stored,
+    id: idOf(job),
+    name: job.name,
+    createdAt: job.timestamp,
+    ...(delay > 0 && { delay }),
+    ...(retries > 0 && { retry: { ...BACKOFF, ...retry, retries } })
   }
 }
 
@@ -68,30 +73,18 @@ function isoOf (ms: number): string {
   return new Date(ms).toISOString()
 }
 
-const STATES: Partial<Record<JobState | 'unknown', TaskSnapshot['state']>> =
+const STATES: Partial<Record<JobState, TaskSnapshot['state']>> =
   { active: 'active', completed: 'completed', failed: 'failed', delayed: 'delayed' }
 
-/** Whether a job in this state has ended. */
-export function isEnd (jobState: JobState | 'unknown'): boolean {
-  return jobState === 'completed' || jobState === 'failed'
-}
-
-/** Whether the job had ended when it was read. */
-export function hasEnded ({ finishedOn }: TaskJob): boolean {
-  return finishedOn !== undefined
-}
-
-/** `jobState` must have been read before the job: a job may end in between, and must not lack its result then. */
-export function toSnapshot (job: TaskJob, jobState: JobState | 'unknown'): TaskSnapshot {
-  const { data, attemptsMade, timestamp, processedOn, finishedOn, progress } = job
-  const isCancelled = data.cancelled !== undefined && jobState !== 'completed'
-  const state = isCancelled ? 'cancelled' : STATES[jobState] ?? 'waiting'
-  const error = errorOf(job, state)
-  // A cancelled job is there until a worker takes it.
-  const finishedAt = isEnd(jobState) ? finishedOn : isCancelled ? data.cancelled?.at : undefined
+export function toSnapshot (record: JobRecord): TaskSnapshot {
+  const { id, name, attemptsMade, timestamp, processedOn, finishedOn, progress, cancelled } = record
+  const state = stateOf(record)
+  const error = errorOf(record, state)
+  // A job that is cancelled before it runs is there until a worker takes it.
+  const finishedAt = finishedOn ?? (state === 'cancelled' ? cancelled?.at : undefined)
   return {
-    id: idOf(job),
-    name: job.name,
+    id,
+    name,
     state,
     attempt: state === 'active' ? attemptsMade + 1 : Math.max(1, attemptsMade),
     ...(isWrapped(progress) && { progress: progress.value }),
@@ -99,13 +92,19 @@ export function toSnapshot (job: TaskJob, jobState: JobState | 'unknown'): TaskS
     ...(processedOn !== undefined && { startedAt: isoOf(processedOn) }),
     ...(finishedAt !== undefined && { finishedAt: isoOf(finishedAt) }),
     ...(error !== undefined && { error }),
-    ...(state === 'completed' && resultOf(job))
+    ...(state === 'completed' && resultOf(record))
   }
 }
 
-function errorOf ({ data, name, failedReason }: TaskJob, state: TaskSnapshot['state']): TaskErrorSnapshot | undefined {
-  if (state === 'cancelled') return data.error ?? errorSnapshot(new errors.FST_BGT_CANCELLED(name, { cause: undefined }))
-  if (state === 'failed') return data.error ?? { name: 'Error', message: failedReason }
+/** A job that is cancelled while it runs is active until its worker has said how it ended. */
+function stateOf ({ state, attemptsStarted, cancelled }: JobRecord): TaskSnapshot['state'] {
+  const isEnding = state === 'active' && cancelled?.during === attemptsStarted
+  return cancelled !== undefined && !isEnding ? 'cancelled' : STATES[state] ?? 'waiting'
+}
+
+function errorOf ({ error, name, failedReason }: JobRecord, state: TaskSnapshot['state']): TaskErrorSnapshot | undefined {
+  if (state === 'cancelled') return errorSnapshot(new errors.FST_BGT_CANCELLED(name, { cause: undefined }))
+  if (state === 'failed') return error ?? { name: 'Error', message: failedReason! }
   return undefined
 }
 
@@ -115,7 +114,7 @@ export function toReturnvalue (result: unknown): { value: unknown } | undefined 
 }
 
 /** What another program has returned is no wrapped result, and shown as it is; it may look like one by chance. */
-function resultOf ({ returnvalue }: TaskJob): { result?: unknown } {
+function resultOf ({ returnvalue }: JobRecord): { result?: unknown } {
   if (returnvalue === null || returnvalue === undefined) return {}
   return { result: isWrapped(returnvalue) && Object.keys(returnvalue).length === 1 ? returnvalue.value : returnvalue }
 }

@@ -1,5 +1,6 @@
 import type * as Bullmq from 'bullmq'
 import type { BullmqModule } from './module.js'
+import { failMarked } from './records.js'
 
 /** What we use of a connection's inside: it keeps the outcome of its first attempt to open for ever. */
 interface Opening {
@@ -23,6 +24,7 @@ interface Listening {
 export function postgresBackend (bullmq: BullmqModule): Bullmq.BackendFactory<any, any> {
   return (name, options, more) => {
     const backend = bullmq.createPostgresBackend(name, options, more)
+    failMarked(backend)
     const { connection } = backend as unknown as { connection: Connection }
     const pool = isPool(options.connection) ? options.connection : undefined
     // The error of a client that is lent while its connection breaks would end the process; its query rejects all the same.

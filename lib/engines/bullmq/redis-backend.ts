@@ -3,6 +3,7 @@ import type * as Bullmq from 'bullmq'
 import { setImmediate } from '../../base/real-timers.js'
 import { type Answer, Batches } from './batches.js'
 import type { BullmqModule } from './module.js'
+import { failMarked } from './records.js'
 import { clearSocketTimeouts, reconnectOn } from './redis-connections.js'
 
 /**
@@ -13,6 +14,7 @@ export function redisBackend (bullmq: BullmqModule): Bullmq.BackendFactory<Bullm
   return (name, options, more) => {
     const backend = bullmq.createRedisBackend(name, options, more)
     clearSocketTimeouts(backend)
+    failMarked(backend)
     const addJob = backend.addJob.bind(backend)
     const addJobs = backend.addJobs.bind(backend)
 

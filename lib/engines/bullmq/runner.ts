@@ -1,7 +1,7 @@
-import type * as Bullmq from 'bullmq'
 import type { EngineHost, RunOutcome, TaskErrorSnapshot } from '../../../types/index.js'
-import { type JobData, type TaskJob, idOf, toReturnvalue, toStored } from './jobs.js'
+import { type TaskJob, idOf, toReturnvalue, toStored } from './jobs.js'
 import type { BullmqModule } from './module.js'
+import type { Records } from './records.js'
 import { withStackOf } from './stack.js'
 
 /** A failed attempt that BullMQ shall have run again. */
@@ -24,13 +24,20 @@ export function backoffOf (error: Error | undefined): number {
 export class Runner {
   readonly #bullmq: BullmqModule
   readonly #host: EngineHost
+  readonly #records: Records
   readonly #running = new Map<string, AbortController>()
   /** Jobs that come from now on are for other processes. */
   paused = false
 
-  constructor (bullmq: BullmqModule, host: EngineHost) {
+  constructor (bullmq: BullmqModule, host: EngineHost, records: Records) {
     this.#bullmq = bullmq
     this.#host = host
+    this.#records = records
+  }
+
+  /** The ids of the tasks that run here. */
+  get running (): string[] {
+    return [...this.#running.keys()]
   }
 
   /** Somebody, in some process, has cancelled a task. */
@@ -38,18 +45,9 @@ export class Runner {
     this.#running.get(id)?.abort(reason)
   }
 
-  /** Looks whether a task that runs has been marked as cancelled: the event that says so may be lost, or come too early. */
-  async lookForMarks (queue: Pick<Bullmq.Queue<JobData>, 'getJob'>): Promise<void> {
-    for (const id of this.#running.keys()) {
-      const job = await queue.getJob(id)
-      if (job?.data.cancelled !== undefined) this.cancel(id, job.data.cancelled.reason)
-    }
-  }
-
   readonly run = async (job: TaskJob, token?: string): Promise<unknown> => {
     if (this.paused) return await this.#giveBack(job, token)
     const id = idOf(job)
-    if (job.data.cancelled !== undefined) throw new this.#bullmq.UnrecoverableError('cancelled')
     const controller = new AbortController()
     this.#running.set(id, controller)
     const reports = new Reports(job)
@@ -80,17 +78,14 @@ export class Runner {
       case 'interrupted':
         return await this.#giveBack(job, token, outcome.delay)
       case 'cancelled':
-        await this.#note(job, { error: outcome.error, cancelled: job.data.cancelled ?? { at: Date.now() } })
+        // Marked by now, unless it was cancelled in this process.
+        await this.#records.cancel(idOf(job), { at: Date.now() }).catch(() => {})
         throw new UnrecoverableError(outcome.error.message)
       case 'failed':
-        await this.#note(job, { error: outcome.error })
+        // That this fails must not be taken for a failed attempt, which would be tried again.
+        await this.#records.note(idOf(job), outcome.error).catch(() => {})
         throw withStackOf(thrown, outcome.error, new UnrecoverableError(outcome.error.message))
     }
-  }
-
-  /** Adds to what is known of a job. That this fails must not be taken for a failed attempt, which would be tried again. */
-  async #note (job: TaskJob, more: Partial<JobData>): Promise<void> {
-    await job.updateData({ ...job.data, ...more }).catch(() => {})
   }
 
   /** Has the job run again, perhaps elsewhere, without counting this attempt. */

@@ -1,0 +1,105 @@
+import type * as Bullmq from 'bullmq'
+import { Watchers } from '../../base/watchers.js'
+import type { Clients } from './clients.js'
+import type { Look, Records } from './records.js'
+import type { Runner } from './runner.js'
+
+/** How often tasks that run are looked at, although no event says that one is cancelled: it may get lost. */
+const LOOK_MS = 1000
+
+/** How often tasks that are watched are looked at, although no event says that one has changed. */
+const WATCHED_LOOK_MS = 5000
+
+/** How many tasks one look asks for: Redis does nothing else meanwhile. */
+const LOOK_SIZE = 500
+
+const CHANGES = ['waiting', 'active', 'delayed', 'progress', 'completed', 'failed', 'stalled', 'removed'] as const
+
+/** Sees what happens in all processes: by BullMQ's events, as long as somebody wants to know, and by a look now and then. */
+export class Lookout {
+  readonly #clients: Clients
+  readonly #records: () => Records
+  readonly #watchers = new Watchers()
+  /** Of the tasks that are watched, as the last look found them. */
+  #versions = new Map<string, string>()
+  #runner: Runner | undefined
+  #events: Bullmq.QueueEvents | undefined
+  #timer: NodeJS.Timeout | undefined
+  #isLooking = false
+  #watchedDueAt = 0
+
+  constructor (clients: Clients, records: () => Records) {
+    this.#clients = clients
+    this.#records = records
+  }
+
+  /** Tells a worker of cancellations. */
+  serve (runner: Runner): void {
+    this.#runner = runner
+    this.#follow()
+  }
+
+  /** Calls `onChange` after each change of the task, perhaps too often, until the function it returns is called. */
+  watch (id: string, onChange: () => void): () => void {
+    const events = this.#follow()
+    const end = this.#watchers.add(id, onChange)
+    // What happens until the stream of events is open would go unseen.
+    events.waitUntilReady().then(onChange, () => {})
+    return end
+  }
+
+  close (): void {
+    clearInterval(this.#timer)
+  }
+
+  /** Listens, and keeps looking. */
+  #follow (): Bullmq.QueueEvents {
+    this.#timer ??= setInterval(() => { this.#tick() }, LOOK_MS)
+    if (this.#events !== undefined) return this.#events
+    const events = this.#clients.events()
+    for (const change of CHANGES) events.on(change, ({ jobId }: { jobId: string }) => { this.#watchers.notify(jobId) })
+    const onCancel = ({ jobId, reason }: { jobId: string, reason?: string }): void => {
+      this.#runner?.cancel(jobId, reason === undefined ? undefined : JSON.parse(reason))
+      this.#watchers.notify(jobId)
+    }
+    events.on('cancel' as 'removed', onCancel as () => void)
+    this.#events = events
+    return events
+  }
+
+  #tick (): void {
+    if (this.#runner === undefined && this.#watchers.empty) return this.#rest()
+    if (this.#isLooking) return
+    this.#isLooking = true
+    // Where the store cannot be asked the next tick tries again.
+    this.#look().catch(() => {}).finally(() => { this.#isLooking = false })
+  }
+
+  /** Nobody wants to know anything. */
+  #rest (): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+    this.#clients.drop(this.#events!)
+    this.#events = undefined
+  }
+
+  async #look (): Promise<void> {
+    await this.#eachOf(this.#runner?.running ?? [], ({ id, cancelled }) => {
+      if (cancelled !== undefined) this.#runner!.cancel(id, cancelled.reason)
+    })
+    if (performance.now() < this.#watchedDueAt) return
+    const versions = new Map<string, string>()
+    await this.#eachOf(this.#watchers.ids, ({ id, version }) => {
+      versions.set(id, version)
+      if (this.#versions.get(id) !== version) this.#watchers.notify(id)
+    })
+    this.#versions = versions
+    this.#watchedDueAt = performance.now() + WATCHED_LOOK_MS
+  }
+
+  async #eachOf (ids: string[], tell: (look: Look) => void): Promise<void> {
+    for (let at = 0; at < ids.length; at += LOOK_SIZE) {
+      for (const look of await this.#records().look(ids.slice(at, at + LOOK_SIZE))) tell(look)
+    }
+  }
+}
