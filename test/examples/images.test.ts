@@ -1,20 +1,21 @@
-import { spawn } from 'node:child_process'
+import type { ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { Jimp } from 'jimp'
 import t from 'tap'
 import type { TaskSnapshot } from '../../index.js'
+import { spawnTypeScript } from '../support/child.js'
 import { until } from '../support/until.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const temporary = await mkdtemp(join(tmpdir(), 'images-test-'))
 t.teardown(() => rm(temporary, { recursive: true, force: true }))
 
-// Its thread loads a TypeScript file, so it runs as a user runs it.
-const example = spawn(process.execPath, ['--import', 'tsx', 'examples/images.ts'], {
+const example = spawnTypeScript<ChildProcessByStdio<null, Readable, null>>('examples/images.ts', [], {
   cwd: root,
   env: { ...process.env, PORT: '0', TMPDIR: temporary },
   stdio: ['ignore', 'pipe', 'inherit']

@@ -37,12 +37,13 @@ async function changesSince (before) {
   }
 }
 
-// Each file has its own time.
+// Each file has its own time, or sets it.
 tap.setTimeout(0)
+const timeout = Number(process.env.TAP_TIMEOUT) * 1000
 let before
 for (const file of files) {
   const name = relative(tree, file)
-  await tap.test(name, (t) => {
+  await tap.test(name, { timeout }, (t) => {
     // tap itself listens to the process once its first test has begun.
     before ??= lookAround()
     return runAs(t, () => import(pathToFileURL(file).href))
@@ -50,3 +51,6 @@ for (const file of files) {
   const changes = file === files.at(-1) ? [] : await changesSince(before)
   if (changes.length > 0) tap.fail(`${name} leaves ${changes.join(' and ')} behind for the files after it`)
 }
+
+// What a failed test left running would hold the process.
+if (!tap.passing()) process.exit(1)

@@ -1,13 +1,16 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { root } from './compile.js'
 
 /** Ends a process whose own time limits do not end it: its event loop is blocked. */
 const BLOCKED_MS = 600_000
 /** The time of a test file that sets none, in seconds. */
 const TIMEOUT = '60'
+
+/** What a process that has ended may still have to say. A process that it left behind could hold its output for ever. */
+const LAST_WORDS_MS = 1000
 
 /** The failed tests with what was expected and found: the parts of the protocol that speak of none that passed. */
 function withoutPassed (output) {
@@ -40,7 +43,15 @@ export async function runGroup (tree, files, { nodeOptions, coverage }) {
   })
   running.add(child)
   child.once('exit', () => { running.delete(child) })
-  const [output, errors, [code, signal]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
+  let output = ''
+  let errors = ''
+  child.stdout.setEncoding('utf8').on('data', (chunk) => { output += chunk })
+  child.stderr.setEncoding('utf8').on('data', (chunk) => { errors += chunk })
+  const closed = once(child, 'close')
+  const [code, signal] = await once(child, 'exit')
+  await Promise.race([closed, sleep(LAST_WORDS_MS)])
+  child.stdout.destroy()
+  child.stderr.destroy()
   const count = (what) => Number(new RegExp(`^# \\{ total: .*\\b${what}: (\\d+)`, 'm').exec(output)?.[1] ?? 0)
   const lines = [...output.matchAll(/^(?:not )?ok \d+ - .*$/gm)].map(([line]) => line.replace(/ \d+ -/, '').replace(/\.js\b/, '.ts'))
   const isWhole = /^# \{ total: /m.test(output) && lines.length >= files.length

@@ -17,11 +17,12 @@ t.test('a file runs in a worker thread and gets payload, id, name and attempt', 
   t.not(task.result.threadId, threadId)
 })
 
-const tsx = createRequire(import.meta.url).resolve('tsx/cjs')
+/** Threads of a program that runs with tsx. What tsx makes of a file would spoil the coverage of it. */
+const withTsx = { execArgv: ['--require', createRequire(import.meta.url).resolve('tsx/cjs')], env: { NODE_V8_COVERAGE: '' } }
 
 for (const file of ['double.js', 'double.cjs', 'compiled.cjs', 'double.ts']) {
   t.test(`the default export of ${file} is called, given as a URL, as its text or as a path`, async (t) => {
-    const app = await createThreadApp(t, { threads: { execArgv: file.endsWith('.ts') ? ['--require', tsx] : [] } })
+    const app = await createThreadApp(t, { threads: file.endsWith('.ts') ? withTsx : {} })
     const url = fixture(file)
     const tasks = [url, url.href, fileURLToPath(url)].map((file) =>
       app.backgroundTasks.add(defineTask({ name: 'double', payload: {}, file }), { n: 21 }))
