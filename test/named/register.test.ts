@@ -175,10 +175,10 @@ t.test('tasks are registered by the option, later, and several at once', async (
   await app.backgroundTasks.idle()
 })
 
-/** Notes when the reply leaves and when tasks are stored. */
+/** Notes when the reply leaves and when tasks are stored, elsewhere. */
 function createJournal (): { events: string[], engine: ReturnType<typeof createEngine> } {
   const events: string[] = []
-  const engine = createEngine((inner) => ({
+  const engine = createDistantEngine((inner) => ({
     async add (tasks) {
       await nextTurn()
       events.push('stored')

@@ -423,13 +423,13 @@ t.test('a task that fails while its worker closes is retried elsewhere', async (
 
 // The engine fails to answer.
 
-t.test('get and cancel reject with what the engine rejects with', async (t) => {
+t.test('get and cancel reject with what the engine rejects with as the cause', async (t) => {
   const error = new Error('no store')
   const reject = async (): Promise<never> => { throw error }
   const app = await createApp(t, { engine: createDistantEngine(() => ({ get: reject, cancel: reject })) })
   await app.ready()
-  await t.rejects(app.backgroundTasks.get('x'), error)
-  await t.rejects(app.backgroundTasks.cancel('x'), error)
+  await t.rejects(app.backgroundTasks.get('x'), { code: 'FST_BGT_ENGINE', cause: error })
+  await t.rejects(app.backgroundTasks.cancel('x'), { code: 'FST_BGT_ENGINE', cause: error })
   const task = app.backgroundTasks.add(() => {})
   t.match(await app.backgroundTasks.get(task.id), { state: 'waiting' })
   await app.backgroundTasks.idle()
