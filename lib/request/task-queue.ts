@@ -5,7 +5,7 @@ import type { BackgroundTask } from '../task/task.js'
 import type { TaskOwner } from '../task/task-owner.js'
 
 /** The unfinished tasks of one request in the order added, and which of them may start next. */
-export abstract class TaskQueue implements TaskOwner, Link<TaskQueue> {
+export abstract class TaskQueue implements TaskOwner<BackgroundTask>, Link<TaskQueue> {
   abstract readonly log: FastifyBaseLogger
   abstract readonly reqId: string | undefined
   abstract readonly server: FastifyInstance

@@ -1,9 +1,8 @@
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
 import type { ResponseEnd } from '../../types/index.js'
-import type { BackgroundTask } from './task.js'
 
 /** The list that a task is in, as far as the task and what runs it are concerned. */
-export interface TaskOwner {
+export interface TaskOwner<OwnTask> {
   readonly log: FastifyBaseLogger
   readonly reqId: string | undefined
   readonly server: FastifyInstance
@@ -11,8 +10,8 @@ export interface TaskOwner {
   /** Kept once the response is over only while somebody listens on the channels. */
   readonly request: FastifyRequest | undefined
   /** The task's id has been read, so it can be asked for from now on. */
-  track (task: BackgroundTask, id: string): void
-  cancel (task: BackgroundTask, reason: unknown): boolean
+  track (task: OwnTask, id: string): void
+  cancel (task: OwnTask, reason: unknown): boolean
   /** Something that a snapshot shows has changed. */
-  changed (task: BackgroundTask): void
+  changed (task: OwnTask): void
 }

@@ -34,7 +34,7 @@ export class BackgroundTask extends AsyncResource implements Task<any> {
   extras: TaskExtras | undefined = undefined
 
   constructor (
-    readonly owner: TaskOwner,
+    readonly owner: TaskOwner<BackgroundTask>,
     readonly name: string,
     /** Undefined for a promise that is only waited for, and once the task has ended. */
     public fn: ((...args: any[]) => unknown) | undefined,

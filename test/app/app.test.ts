@@ -39,6 +39,16 @@ t.test('idle resolves at once when nothing is unfinished', async (t) => {
   t.equal(await app.backgroundTasks.idle({ timeout: 1 }), undefined)
 })
 
+t.test('idle resolves when nothing is unfinished, though the event loop is held past its timeout', async (t) => {
+  const app = await createApp(t)
+  // From an immediate on, timers that are due come before the next immediates.
+  await nextTurn()
+  const idle = app.backgroundTasks.idle({ timeout: 1 })
+  const end = performance.now() + 10
+  while (performance.now() < end);
+  t.equal(await idle, undefined)
+})
+
 t.test('idle waits for tasks of requests and of the app, running, waiting, delayed and nested', async (t) => {
   const app = await createApp(t)
   const ran: string[] = []

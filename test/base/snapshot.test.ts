@@ -1,6 +1,7 @@
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { errorSnapshot } from '../../lib/base/snapshot.js'
+import { messageOf } from '../../lib/errors.js'
 import { createApp } from '../support/app.js'
 import { collectGarbage } from '../support/garbage.js'
 import { createLog } from '../support/log.js'
@@ -44,6 +45,10 @@ t.test('name and code are cut as well, and 4096 characters are not', async (t) =
 t.test('a message is not cut in the middle of an emoji', async (t) => {
   const { message } = errorSnapshot(new Error('x'.repeat(4094) + '😀'.repeat(2)))
   t.equal(message, `${'x'.repeat(4094)}\uFFFD…`)
+})
+
+t.test('an object whose message cannot be read is told by its type', async (t) => {
+  t.equal(messageOf({ get message () { throw new Error('getter') } }), 'an object of type Object')
 })
 
 t.test('history holds nothing of what it has cut off', async (t) => {

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { type AppBackgroundTasks, type NamedTask, type Task, defineTask } from '../../index.js'
 import { createApp } from '../support/app.js'
+import { createDistantEngine } from '../support/engine.js'
 import { createLatch } from '../support/latch.js'
 import { createLog } from '../support/log.js'
 import { nextTurn, turnUntil } from '../support/turns.js'
@@ -178,6 +179,17 @@ t.test('onError is called for a task that waited for a slot to be retried when c
   await app.close()
   t.equal(task.state, 'failed')
   t.same(failed, [['retried', 1], ['deaf', 1]])
+})
+
+t.test('onError is not called for a task that the deadline of close ends here and another process runs again', async (t) => {
+  const failed: unknown[] = []
+  const work = defineTask({ name: 'work', payload: {}, handler: () => new Promise(() => {}) })
+  const app = await createApp(t, { closeTimeout: 0, engine: createDistantEngine(), tasks: [work], onError (error) { failed.push(error) } })
+  await app.ready()
+  app.backgroundTasks.add(work, {})
+  await turnUntil(() => app.backgroundTasks.stats().active === 1)
+  await app.close()
+  t.same(failed, [])
 })
 
 t.test('what onError adds when the last tasks are stopped is refused or named, never lost', async (t) => {
