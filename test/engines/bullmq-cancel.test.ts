@@ -83,6 +83,16 @@ function cancelTests (t: Test, store: Store): void {
     t.equal(await web.cancel(stored.id), false)
   })
 
+  t.test('nothing is cancelled that has been removed meanwhile, or has an id that is none', async (t) => {
+    const { engine } = await openRig(t, store)
+    const stored = task()
+    await engine.add([stored])
+    t.equal(await engine.cancel(stored.id), true)
+    engine.get = async () => undefined
+    t.equal(await engine.cancel(stored.id), false)
+    t.equal(await engine.cancel('wait'), false)
+  })
+
   t.test('a cancelled task whose attempt fails, or is given back, does not run again', async (t) => {
     const error = { name: 'Error', message: 'no luck' }
     const retry = { retries: 3, delay: 1, factor: 1, maxDelay: 1, jitter: false }

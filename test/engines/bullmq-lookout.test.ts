@@ -106,6 +106,15 @@ t.test('on Redis', { skip: withoutRedis }, async (t) => {
     end()
   })
 
+  t.test('what another program has written as progress, and is no JSON, is none', async (t) => {
+    const { engine } = await openRig(t, { connection })
+    const stored = task()
+    await engine.add([stored])
+    await redis.ask((client) => client.hset(`bull:${engine.queue.name}:${stored.id}`, 'progress', 'half'))
+    t.match(await engine.get(stored.id), { state: 'waiting', progress: undefined })
+    t.equal(await engine.get('wait'), undefined)
+  })
+
   t.test('a stream outlives an outage of Redis longer than storeTimeout, and goes on when Redis is back', async (t) => {
     const { app, engine } = await createWeb(t)
     const stored = task({ delay: 600_000 })
@@ -124,6 +133,28 @@ t.test('on Redis', { skip: withoutRedis }, async (t) => {
 t.test('on PostgreSQL', { skip: withoutPostgres }, async (t) => {
   const postgres = await PostgresServer.start()
   t.teardown(() => postgres.stop())
+
+  t.test('a store that does not answer is asked once', async (t) => {
+    let ticks = 0
+    const start = globalThis.setInterval
+    t.intercept(globalThis, 'setInterval', {
+      value: (tick: () => void, ms: number) => start(() => {
+        ticks++
+        tick()
+      }, ms)
+    })
+    const { engine } = await openRig(t, { postgres: postgres.connectionString })
+    const backend = engine.queue.getBackend() as unknown as { query: () => Promise<never> }
+    let asked = 0
+    backend.query = async () => {
+      asked++
+      return await new Promise(() => {})
+    }
+    const end = engine.watch(unknown, () => {})
+    await until(() => ticks === 3)
+    t.equal(asked, 1)
+    end()
+  })
 
   t.test('a change whose event is lost is seen all the same, and the end of a task that is removed', async (t) => {
     const { engine } = await openRig(t, { postgres: postgres.connectionString })

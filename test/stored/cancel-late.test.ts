@@ -121,3 +121,14 @@ t.test('a task that is cancelled while it is stored ends with the app that close
   await nextTurn()
   t.match(task, { state: 'cancelled', error: { code: 'FST_BGT_CLOSING' } })
 })
+
+t.test('a task that is cancelled while it is stored, and ended by the app that closes, is cancelled once it is stored', async (t) => {
+  const { engine, asked, release } = createHeldEngine(createDistantEngine)
+  const { app, task } = await createAdded(t, engine, { closeTimeout: 0 })
+  await asked
+  const byId = app.backgroundTasks.cancel(task.id)
+  await app.close()
+  t.match(task, { state: 'cancelled', error: { code: 'FST_BGT_CLOSING' } })
+  release()
+  t.equal(await byId, true)
+})

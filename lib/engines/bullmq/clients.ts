@@ -149,7 +149,6 @@ export class Clients {
 
   #awaitOpen (client: Client, onOpen?: () => Promise<void>): void {
     client.waitUntilReady().then(async () => {
-      if (!this.#clients.has(client)) return
       this.#open.add(client)
       await onOpen?.()
     }).catch((error) => {
