@@ -10,6 +10,16 @@ import { nextTurn, turnUntil } from '../support/turns.js'
 const note = defineTask({ name: 'note', payload: {}, handler () {} })
 const other = defineTask({ name: 'other', payload: {}, handler () {} })
 
+t.test('the id of a request is stored with its tasks: a number as it is, text without what a store cannot keep', async (t) => {
+  for (const [id, stored] of [[5, 5], ['req-5', 'req-5'], ['a\0b\ud83d', 'a\ufffdb\ufffd']] as const) {
+    const engine = createEngine()
+    const app = await createApp(t, { engine, tasks: [note] }, { genReqId: () => id as string })
+    app.get('/', async (request) => { request.backgroundTasks.add(note, {}) })
+    await app.inject('/')
+    t.equal(engine.batches[0]?.[0]?.reqId, stored)
+  }
+})
+
 t.test('the first byte of the reply leaves when the task is stored elsewhere, not before', async (t) => {
   const { engine, asked, release } = createHeldEngine(createDistantEngine)
   const app = await createApp(t, { engine, tasks: [note] }, { forceCloseConnections: true })
