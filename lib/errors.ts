@@ -66,6 +66,11 @@ export const errors = {
   FST_BGT_IDLE_TIMEOUT
 }
 
+/** The log shows of a cause only an error. */
+export function toError (thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(messageOf(thrown), { cause: thrown })
+}
+
 /** What an error says, or whatever else was thrown. */
 export function messageOf (thrown: unknown): string {
   try {

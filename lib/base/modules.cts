@@ -2,17 +2,26 @@
 // middle of a function, by a require() that bundlers follow. Both builds have the file of the ECMAScript build: the compiler
 // of the other makes a require() of import(), and a bundler refuses that for a package that is not installed.
 
+import { createRequire } from 'node:module'
+
 /** Validates payloads. Loaded with the first task that has a schema, as are the next two: they are most of what the plugin loads. */
 export function loadAjv (): typeof import('ajv') {
-  return require('ajv')
+  return load('ajv', () => require('ajv'))
 }
 
 export function loadFormats (): typeof import('ajv-formats') {
-  return require('ajv-formats')
+  return load('ajv-formats', () => require('ajv-formats'))
 }
 
 export function loadSerializer (): typeof import('fast-json-stringify') {
-  return require('fast-json-stringify')
+  return load('fast-json-stringify', () => require('fast-json-stringify'))
+}
+
+/** Bundlers follow a name that stands in `require()`, and leave no `__filename` in an ECMAScript module. */
+function load<Module> (name: string, requireIt: () => Module): Module {
+  // On Node 20 the `require` of a file that a loader has compiled, as tsx does with this source, cannot load JSON.
+  const isSource = typeof __filename === 'string' && __filename.endsWith('.cts')
+  return isSource ? createRequire(__filename)(name) : requireIt()
 }
 
 /** `try` and not `catch()`: bundlers take what stands in it for optional. */

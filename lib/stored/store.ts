@@ -1,7 +1,7 @@
 import type { Engine } from '../../types/index.js'
 import { Deadline } from './shared-timeout.js'
 import { type Definition, definitionOf } from '../named/define-task.js'
-import { describe, errors, messageOf } from '../errors.js'
+import { describe, errors, toError } from '../errors.js'
 import type { Executor } from '../run/executor.js'
 import { LateCancel, cancelStored } from './late-cancel.js'
 import { mergeInto } from './merge.js'
@@ -194,9 +194,4 @@ export class Store {
     if (late === undefined) this.executor.census.handOver(task, task.owner as TaskQueue)
     else late.settle(cancelStored(this, task, late.reason))
   }
-}
-
-/** The log shows of a cause only an error. */
-function toError (thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(messageOf(thrown), { cause: thrown })
 }

@@ -33,7 +33,7 @@ function stackTests (t: Test, store: Store): void {
   const stackless = Object.assign(new Error('odd'), { stack: 5 })
 
   for (const [title, thrown, stack] of [
-    ['an error', () => new TypeError('from the handler \0'), /^TypeError: from the handler \ufffd\n +at .*bullmq-kept\.test\.ts/],
+    ['an error', () => new TypeError('from the handler \0'), /^TypeError: from the handler \ufffd\n +at .*bullmq-kept\.test\.[jt]s/],
     ['text', () => 'only text', /^Error: only text$/],
     ['an error whose stack cannot be read', () => unreadable, /^Error: unreadable$/],
     ['an error whose stack is no text', () => stackless, /^Error: odd$/]

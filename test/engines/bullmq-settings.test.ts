@@ -5,7 +5,7 @@ import { UnrecoverableError, Worker } from 'bullmq'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import backgroundTasks, { type BackgroundTasksOptions, defineTask } from '../../index.js'
-import { type BullmqEngineOptions, bullmqEngine } from '../../lib/bullmq.mjs'
+import { type BullmqEngine, type BullmqEngineOptions, bullmqEngine } from '../../lib/bullmq.mjs'
 import { backoffOf } from '../../lib/engines/bullmq/runner.js'
 import { Trouble } from '../../lib/engines/bullmq/trouble.js'
 import { Rig, task } from '../../lib/engines/conformance/rig.js'
@@ -21,27 +21,31 @@ async function createRig (t: Test, options: BullmqEngineOptions): Promise<Rig> {
   return rig
 }
 
-t.test('an app that is told soon that there is no store', async (t) => {
+t.test('who is told soon that there is no store', async (t) => {
   /** Where nobody listens, which PostgreSQL's client tells at once and for good: only we try again. */
+  const createHopeless = async (): Promise<BullmqEngine> => bullmqEngine({ postgres: `postgres://127.0.0.1:${await freePort()}/none` })
+
   async function start (t: Test): Promise<{ log: Log, close: () => Promise<void> }> {
     const log = createLog('error')
     const app = Fastify({ logger: log.logger })
     t.teardown(() => app.close())
-    const engine = bullmqEngine({ postgres: `postgres://127.0.0.1:${await freePort()}/none` })
+    const engine = await createHopeless()
     await app.register(backgroundTasks, { engine, tasks: [defineTask({ name: 'note', payload: {}, handler () {} })], closeTimeout: 0 })
     await app.ready()
     return { log, close: async () => { await app.close() } }
   }
   const timers = (): number => process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length
 
-  t.test('closes before it is told', async (t) => {
-    const { log, close } = await start(t)
-    await close()
+  t.test('an engine closes before it is told', async (t) => {
+    const log = createLog('error')
+    const rig = new Rig(await createHopeless())
+    await rig.start(undefined, { log: Fastify({ logger: log.logger }).log })
+    await rig.engine.close()
     await until(() => timers() === 0, 1000)
     t.same(log.lines, [])
   })
 
-  t.test('closes while it waits to try again', async (t) => {
+  t.test('an app closes while its engine waits to try again', async (t) => {
     const { log, close } = await start(t)
     await until(() => log.lines.length > 0)
     await close()

@@ -10,7 +10,7 @@ const refusal = {
 }
 
 t.test('threads start from the file beside the one that knows the path', async (t) => {
-  t.equal(entryFile(entryPath), fileURLToPath(new URL('../../lib/threads/entry.cts', import.meta.url)))
+  t.equal(entryFile(entryPath), fileURLToPath(new URL('../../lib/threads/entry.cjs', import.meta.url)))
 })
 
 t.test('a bundle whose folder has a file of that name is refused', async (t) => {
