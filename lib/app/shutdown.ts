@@ -23,7 +23,7 @@ export function createDrain (store: Store, closeTimeoutMs: number, log: FastifyB
 
   return async function drain () {
     deadline ??= performance.now() + closeTimeoutMs
-    executor.stopRetrying()
+    await executor.stopRetrying()
     await store.pause()
     // Those that come meanwhile too.
     store.onForLater = giveUp

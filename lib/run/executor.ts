@@ -1,13 +1,14 @@
 import { Admission } from '../task/admission.js'
 import { type Settle, runAttempt, settleWith } from './attempt.js'
+import { cancellation } from '../task/cancelled.js'
 import { Census, type EndState } from '../task/census.js'
-import { errors } from '../errors.js'
 import { History } from '../task/history.js'
 import type { ResolvedOptions } from '../options/options.js'
 import { ReadyLine } from './ready-queue.js'
+import { setImmediate } from '../base/real-timers.js'
 import { reportCancelled, reportCompleted, reportFailed, reportLate, reportRetry, reportSkipped } from './report.js'
 import { retryDelay } from './retry.js'
-import { Slice } from './turn-budget.js'
+import { Slice, eachAsTurnsAllow } from '../base/turn-budget.js'
 import type { BackgroundTask } from '../task/task.js'
 import type { TaskQueue } from '../request/task-queue.js'
 import { isWanted } from './when.js'
@@ -37,8 +38,20 @@ export class Executor {
 
   /** Takes a queue into the line if one of its tasks can start, and sees to it that tasks start soon. */
   wake (queue: TaskQueue): void {
-    this.#enqueue(queue)
+    this.#line.pushQueue(queue)
     this.#schedule()
+  }
+
+  /** The same for a task that may start when its turn comes. */
+  added (task: BackgroundTask): void {
+    this.#line.pushTask(task)
+    this.#schedule()
+  }
+
+  /** A task may start whatever the order of its queue: its turn came before, or elsewhere. */
+  readonly pushDue = (task: BackgroundTask): void => {
+    (task.owner as TaskQueue).pushDue(task)
+    this.added(task)
   }
 
   /** Follows a promise that is already under way. */
@@ -49,10 +62,9 @@ export class Executor {
 
   /** Cancels a task that has not ended. */
   cancel (task: BackgroundTask, queue: TaskQueue, reason: unknown): void {
-    const error = new errors.FST_BGT_CANCELLED(task.name, { cause: reason })
     const { state } = task
-    this.stop(task, queue, 'cancelled', error)
-    if (state !== 'waiting') reportCancelled(task, error)
+    this.stop(task, queue, 'cancelled', cancellation(task, reason))
+    if (state !== 'waiting') reportCancelled(task, task.error as Error)
   }
 
   /** Ends a task from outside. Its function may go on, but counts for nothing any more. */
@@ -77,19 +89,14 @@ export class Executor {
   }
 
   /** No more retries in this process: the last error of each task in a backoff is final. */
-  stopRetrying (): void {
+  stopRetrying (): Promise<void> {
     this.#closing = true
-    this.#slice.readClock()
-    for (const task of this.census.tasks()) {
-      if (task.state !== 'delayed' || task.startedAt < 0) continue
-      const queue = task.owner as TaskQueue
-      this.#fail(task, queue, task.outcome)
-      this.wake(queue)
-    }
-  }
-
-  #enqueue (queue: TaskQueue): void {
-    if (queue.runnable) this.#line.push(queue)
+    return eachAsTurnsAllow(this.census.tasks(), (task) => {
+      if (task.state !== 'delayed' || task.startedAt < 0) return
+      this.#slice.readClock()
+      this.#fail(task, task.owner as TaskQueue, task.outcome)
+      this.wake(task.owner as TaskQueue)
+    })
   }
 
   /** setImmediate runs after the callbacks of this turn: the other onResponse hooks, and requests that have come in. */
@@ -113,16 +120,15 @@ export class Executor {
   #drain (): void {
     this.#draining = true
     try {
-      while (this.#canStart) {
-        const queue = this.#line.shift()
-        const task = queue.take()
+      while (this.#canStart && !this.#slice.isOver) {
+        const task = this.#line.take()
         if (task === undefined) continue
+        const queue = task.owner as TaskQueue
         if (task.extras?.stored !== undefined || isWanted(task.options.when, task.response)) this.#start(task, queue)
         else this.skip(task, queue)
-        this.#enqueue(queue)
+        this.#line.pushQueue(queue)
         // A task that has ended has read the clock.
         if (!task.finished) this.#slice.readClock()
-        if (this.#slice.isOver) break
       }
     } finally {
       this.#draining = false
@@ -153,7 +159,7 @@ export class Executor {
       this.#finish(task, queue, 'completed', value)
       reportCompleted(task)
     }
-    this.#enqueue(queue)
+    this.#line.pushQueue(queue)
     // A promise that settles in a microtask of this turn goes on within its slice: a turn for each would cost too much.
     if (!this.#draining && !this.#slice.isOver) this.#drain()
     else this.#schedule()
@@ -174,15 +180,9 @@ export class Executor {
     this.census.move(task, 'delayed')
     task.outcome = error
     reportRetry(task, error, delay)
-    const run = task.extras?.run
-    if (run === undefined) task.setTimer(this.#endBackoff, delay)
-    else run.end(delay)
-  }
-
-  readonly #endBackoff = (task: BackgroundTask): void => {
-    const queue = task.owner as TaskQueue
-    queue.pushDue(task)
-    this.wake(queue)
+    if (task.extras?.run !== undefined) task.extras.run.end(delay)
+    else if (delay > 0) task.setTimer(this.pushDue, delay)
+    else setImmediate(this.pushDue, task)
   }
 
   /** Ends a task, whatever it was doing, and lets go of all it held. */

@@ -122,8 +122,9 @@ export class Store {
   }
 
   /** Has the engine forget a task that has ended here. */
-  drop ({ extras }: BackgroundTask, reason: unknown): void {
-    if (extras?.isStored === true) this.engine.cancel(extras.id!, reason).catch(() => {})
+  drop ({ extras, state, error }: BackgroundTask): void {
+    if (extras?.isStored !== true) return
+    this.engine.cancel(extras.id!, state === 'cancelled' ? (error as Error).cause : error).catch(() => {})
   }
 
   /** The delay of a task that this process keeps is over, but there is no room for it yet. */

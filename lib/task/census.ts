@@ -19,7 +19,7 @@ export class Census {
   readonly #ended = { completed: 0, failed: 0, cancelled: 0, skipped: 0 }
   /** Queues that have unfinished tasks. */
   readonly #queues = new Chain<TaskQueue>()
-  #emptyListeners: Array<() => void> = []
+  readonly #emptyListeners = new Set<() => void>()
 
   /** A task begins. */
   enter (task: BackgroundTask, queue: TaskQueue): void {
@@ -79,18 +79,23 @@ export class Census {
   #forget (task: BackgroundTask, queue: TaskQueue, taken: boolean): void {
     queue.remove(task, taken)
     if (queue.size === 0) this.#queues.remove(queue)
-    if (--this.unfinished === 0 && this.#emptyListeners.length > 0) queueMicrotask(this.#notifyIfEmpty)
+    if (--this.unfinished === 0 && this.#emptyListeners.size > 0) queueMicrotask(this.#notifyIfEmpty)
   }
 
   /** Not at once: what is called at the end of a task, like onError, may add another. */
   readonly #notifyIfEmpty = (): void => {
     if (!this.#isEmpty) return
-    for (const listener of this.#emptyListeners.splice(0)) listener()
+    for (const listener of this.#emptyListeners) listener()
+    this.#emptyListeners.clear()
   }
 
   /** The unfinished tasks, request by request. */
   tasks (): BackgroundTask[] {
-    return [...this.#queues].flatMap((queue) => [...queue])
+    const tasks: BackgroundTask[] = []
+    for (const queue of this.#queues) {
+      for (const task of queue) tasks.push(task)
+    }
+    return tasks
   }
 
   /** Resolves to true once nothing is unfinished and no `onError` under way, or to false after `timeoutMs`. */
@@ -102,23 +107,33 @@ export class Census {
         resolve(true)
       }
       const onTimeout = (): void => {
-        this.#emptyListeners = this.#emptyListeners.filter((listener) => listener !== onEmpty)
+        this.#emptyListeners.delete(onEmpty)
         resolve(false)
       }
       const timer = timeoutMs === undefined ? undefined : setTimeout(onTimeout, timeoutMs)
-      this.#emptyListeners.push(onEmpty)
+      this.#emptyListeners.add(onEmpty)
     })
   }
 
   stats (): TaskStats {
     const now = nowMs()
     let oldest = now
-    for (const task of this.tasks()) {
-      if (task.state === 'waiting') oldest = Math.min(oldest, task.extras?.dueAt ?? task.createdAt)
-    }
+    for (const queue of this.#queues) oldest = Math.min(oldest, oldestIn(queue))
     const active = this.#active
     const delayed = this.#delayed
     const waiting = this.unfinished - active - delayed
     return { waiting, active, delayed, ...this.#ended, retries: this.retries, oldestWaitingMs: now - oldest }
   }
+}
+
+/** Since when, on the monotonic clock, a task of the queue has been waiting; Infinity when none waits. */
+function oldestIn (queue: TaskQueue): number {
+  let oldest = Infinity
+  for (const { state, createdAt, extras } of queue) {
+    if (state !== 'waiting') continue
+    oldest = Math.min(oldest, extras?.dueAt ?? createdAt)
+    // Those behind were added later.
+    if (extras?.dueAt === undefined) break
+  }
+  return oldest
 }

@@ -1,26 +1,13 @@
 import { AsyncResource } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
-import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { ResponseEnd, StoredTask, Task, TaskSnapshot, TaskState } from '../../types/index.js'
+import { Cancelled } from './cancelled.js'
 import { copyJson } from '../base/json.js'
 import type { ResolvedTaskOptions } from '../options/options.js'
 import { errorSnapshot, isFinal } from '../base/snapshot.js'
 import type { StoredRun, TaskExtras } from './task-extras.js'
-
-/** The list that a task is in, as far as the task and what runs it are concerned. */
-export interface TaskOwner {
-  readonly log: FastifyBaseLogger
-  readonly reqId: string | undefined
-  readonly server: FastifyInstance
-  readonly response: ResponseEnd | undefined
-  /** Kept once the response is over only while somebody listens on the channels. */
-  readonly request: FastifyRequest | undefined
-  /** The task's id has been read, so it can be asked for from now on. */
-  track (task: BackgroundTask, id: string): void
-  cancel (task: BackgroundTask, reason: unknown): boolean
-  /** Something that a snapshot shows has changed. */
-  changed (task: BackgroundTask): void
-}
+import type { TaskOwner } from './task-owner.js'
 
 /** Milliseconds on the monotonic clock. Whole, because V8 stores small integers without a heap number. */
 export function nowMs (): number {
@@ -39,7 +26,7 @@ export class BackgroundTask extends AsyncResource implements Task<any> {
   readonly createdAt = nowMs()
   startedAt = -1
   finishedAt = -1
-  /** The result of a completed task, the error of a failed or cancelled one. */
+  /** The result of a completed task, the error of a failed one; of a cancelled one too, or what stands for it. */
   outcome: unknown = undefined
   /** Neighbours in the list of unfinished tasks. */
   previous: BackgroundTask | undefined = undefined
@@ -47,7 +34,7 @@ export class BackgroundTask extends AsyncResource implements Task<any> {
   extras: TaskExtras | undefined = undefined
 
   constructor (
-    readonly owner: TaskOwner,
+    readonly owner: TaskOwner<BackgroundTask>,
     readonly name: string,
     /** Undefined for a promise that is only waited for, and once the task has ended. */
     public fn: ((...args: any[]) => unknown) | undefined,
@@ -91,6 +78,7 @@ export class BackgroundTask extends AsyncResource implements Task<any> {
   }
 
   get error (): unknown {
+    if (this.outcome instanceof Cancelled) this.outcome = this.outcome.toError(this.name)
     return this.state === 'failed' || this.state === 'cancelled' ? this.outcome : undefined
   }
 
@@ -98,7 +86,8 @@ export class BackgroundTask extends AsyncResource implements Task<any> {
     const extras = this.#extras()
     if (extras.controller === undefined) {
       extras.controller = new AbortController()
-      if (extras.abortReason !== undefined) extras.controller.abort(extras.abortReason)
+      const reason = this.state === 'cancelled' ? this.error : extras.abortReason
+      if (reason !== undefined) extras.controller.abort(reason)
     }
     return extras.controller.signal
   }
@@ -121,6 +110,7 @@ export class BackgroundTask extends AsyncResource implements Task<any> {
 
   /** Aborts the signal of the attempt that runs, also for who reads it later. */
   abort (reason: unknown): void {
+    if (this.state === 'cancelled') return this.extras?.controller?.abort(this.error)
     const extras = this.#extras()
     extras.abortReason = reason
     extras.controller?.abort(reason)
@@ -188,7 +178,7 @@ export class BackgroundTask extends AsyncResource implements Task<any> {
       createdAt: iso(this.createdAt),
       ...(this.startedAt >= 0 && { startedAt: iso(this.startedAt) }),
       ...(this.finishedAt >= 0 && { finishedAt: iso(this.finishedAt) }),
-      ...((this.state === 'failed' || this.state === 'cancelled') && { error: errorSnapshot(this.outcome) }),
+      ...((this.state === 'failed' || this.state === 'cancelled') && { error: errorSnapshot(this.error) }),
       ...(this.state === 'completed' && this.options.hasResult === true && { result: this.outcome })
     }
   }
