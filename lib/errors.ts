@@ -1,5 +1,14 @@
 import { createError } from '@fastify/error'
 
+/**
+ * Of errors that one call may make by the hundred thousand: to capture a stack takes longer than all else about the end of a
+ * task. Code that prints errors takes it for granted that there is one.
+ */
+function withoutStack<Type extends { prototype: Error }> (type: Type): Type {
+  Object.defineProperty(type.prototype, 'stack', { configurable: true, get (this: Error) { return String(this) } })
+  return type
+}
+
 /** The task is not something that can run. */
 const FST_BGT_INVALID_TASK = createError<'FST_BGT_INVALID_TASK', [rule: string, received: string]>(
   'FST_BGT_INVALID_TASK', '%s, received %s')
@@ -40,12 +49,12 @@ const FST_BGT_TIMEOUT = createError<'FST_BGT_TIMEOUT', [name: string, timeoutMs:
   'FST_BGT_TIMEOUT', 'task "%s" timed out after %d ms')
 
 /** Somebody cancelled the task; the reason is the `cause`. */
-const FST_BGT_CANCELLED = createError<'FST_BGT_CANCELLED', [name: string, options: ErrorOptions]>(
-  'FST_BGT_CANCELLED', 'task "%s" was cancelled')
+const FST_BGT_CANCELLED = withoutStack(createError<'FST_BGT_CANCELLED', [name: string, options: ErrorOptions]>(
+  'FST_BGT_CANCELLED', 'task "%s" was cancelled', 500, Error, false))
 
 /** The app closed and `closeTimeout` was over before the task was. */
-const FST_BGT_CLOSING = createError<'FST_BGT_CLOSING', [name: string, closeTimeoutMs: number]>(
-  'FST_BGT_CLOSING', 'task "%s" was stopped: the app closes and its closeTimeout of %d ms is over')
+const FST_BGT_CLOSING = withoutStack(createError<'FST_BGT_CLOSING', [name: string, closeTimeoutMs: number]>(
+  'FST_BGT_CLOSING', 'task "%s" was stopped: the app closes and its closeTimeout of %d ms is over', 500, Error, false))
 
 /** `idle` waited longer than it was told to. */
 const FST_BGT_IDLE_TIMEOUT = createError<'FST_BGT_IDLE_TIMEOUT', [timeoutMs: number, left: string]>(

@@ -23,7 +23,7 @@ export interface TaskCapture {
   /** The tasks added and not run yet, in the order added. */
   readonly tasks: CapturedTask[]
   /**
-   * Runs the tasks one after the other, and those that they add, and empties the list.
+   * Runs the tasks one after the other, and those that they add, and empties the list. Retries do not wait for their delay.
    * @throws AggregateError of the errors of all tasks that failed
    */
   run (): Promise<void>
@@ -49,11 +49,20 @@ export function captureTasks (app: FastifyInstance): TaskCapture {
     task.extras!.cancelGone = (reason) => {
       const at = tasks.indexOf(captured)
       if (at >= 0) tasks.splice(at, 1)
-      enter(executor, task)
-      return task.cancel(reason)
+      return cancel(executor, task, reason)
     }
     inside.set(captured, task)
     tasks.push(captured)
+  }
+
+  const clearEarlier = executor.admission.clearCaptured
+  executor.admission.clearCaptured = (owner) => {
+    const cleared = tasks.filter((captured) => inside.get(captured)!.owner === owner)
+    const left = tasks.filter((captured) => inside.get(captured)!.owner !== owner)
+    tasks.length = 0
+    for (const captured of left) tasks.push(captured)
+    for (const captured of cleared) cancel(executor, inside.get(captured)!, 'cleared')
+    return clearEarlier(owner) + cleared.length
   }
 
   return {
@@ -83,12 +92,21 @@ function appTasksOf (app: FastifyInstance | undefined): AppTasks {
     `captureTasks must be given an app with the plugin registered and loaded, received ${describe(app)}`)
 }
 
-/** Makes the task one of the app's own, and gives its queue. */
-function enter (executor: Executor, task: BackgroundTask): TaskQueue {
-  const queue = task.owner as TaskQueue
+/** Makes the task one of the app's own. */
+function enter (executor: Executor, task: BackgroundTask): void {
   task.setGone(false)
-  executor.census.enter(task, queue)
-  return queue
+  executor.census.enter(task, task.owner as TaskQueue)
+}
+
+function cancel (executor: Executor, task: BackgroundTask, reason: unknown): boolean {
+  enter(executor, task)
+  return task.cancel(reason)
+}
+
+/** A test does not wait from one attempt to the next. */
+function retryAtOnce (task: BackgroundTask): void {
+  const { retry } = task.options
+  if (retry !== undefined) Object.assign(task, { options: { ...task.options, retry: { ...retry, delay: 0 } } })
 }
 
 function runToEnd (executor: Executor, task: BackgroundTask): Promise<void> {
@@ -98,6 +116,8 @@ function runToEnd (executor: Executor, task: BackgroundTask): Promise<void> {
       unwatch()
       resolve()
     })
-    executor.begin(task, enter(executor, task))
+    retryAtOnce(task)
+    enter(executor, task)
+    executor.begin(task)
   })
 }

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import backgroundTasks, { type BackgroundTasksOptions, type Task, defineTask } from '../index.js'
 import { type TaskCapture, captureTasks } from '../lib/testing.js'
 import { createApp } from './support/app.js'
+import { useFakeTimers } from './support/clock.js'
 import { createEngine } from './support/engine.js'
 import { createLatch } from './support/latch.js'
 import { createLog } from './support/log.js'
@@ -398,6 +399,75 @@ t.test('a captured task can be cancelled by one that runs, or once it was cleare
   capture.clear()
   t.equal(cleared.cancel(), true)
   t.equal(cleared.state, 'cancelled')
+})
+
+t.test('clear of a request drops its captured tasks, and no others', async (t) => {
+  const engine = createEngine()
+  const work = defineTask({ name: 'work', payload: {}, handler () { t.fail('it was cleared') } })
+  const { app, capture, ran } = await createScene(t, (app, ran) => {
+    app.get('/keeps', async (request) => { request.backgroundTasks.add(function kept () { ran.push('kept') }) })
+    app.get('/clears', async (request) => {
+      const { backgroundTasks } = request
+      const first = backgroundTasks.add(() => { t.fail('it was cleared') })
+      const second = backgroundTasks.add(work, {})
+      t.equal(backgroundTasks.clear(), 2)
+      t.equal(backgroundTasks.clear(), 0)
+      for (const { state, error } of [first, second]) t.match({ state, error }, { state: 'cancelled', error: { code: 'FST_BGT_CANCELLED', cause: 'cleared' } })
+      backgroundTasks.add(function later () { ran.push('later') })
+    })
+  }, { engine, tasks: [work] })
+  const { tasks } = capture
+  await app.inject('/keeps')
+  await app.inject('/clears')
+  t.same(tasks.map(({ name }) => name), ['kept', 'later'])
+  t.match(app.backgroundTasks.stats(), { waiting: 0, cancelled: 2 })
+  await capture.run()
+  t.same(ran, ['kept', 'later'])
+})
+
+t.test('clear drops tasks added before the capture, and captured ones also once it has ended or another has begun', async (t) => {
+  const { app, capture } = await createScene(t, (app) => {
+    app.get('/', async (request) => {
+      const { backgroundTasks } = request
+      const add = (): Task => backgroundTasks.add(() => { t.fail('it was cleared') })
+      const tasks = [add()]
+      const other = captureTasks(app)
+      tasks.push(add())
+      other.restore()
+      tasks.push(add())
+      t.equal(backgroundTasks.clear(), 3)
+      t.same(other.tasks, [])
+      return tasks.map(({ state }) => state)
+    })
+  })
+  t.same((await app.inject('/')).json(), Array(3).fill('cancelled'))
+  t.same(capture.tasks, [])
+  await app.backgroundTasks.idle()
+})
+
+t.test('run does not wait for the delays of retries', async (t) => {
+  const { app, capture } = await createScene(t)
+  // Timers that nobody lets pass.
+  useFakeTimers(t)
+  const attempts: Array<[string, number]> = []
+  const retry = { retries: 2, delay: 60_000, jitter: false, retryIf: (error: unknown) => (error as Error).message === 'again' }
+  const flaky = defineTask({
+    name: 'flaky',
+    payload: {},
+    retry,
+    handler (payload, { name, attempt }) {
+      attempts.push([name, attempt])
+      if (attempt < 3) throw new Error('again')
+    }
+  })
+  app.backgroundTasks.add(flaky, {})
+  app.backgroundTasks.add({ name: 'hopeless', retry }, ({ name, attempt }: Task) => {
+    attempts.push([name, attempt])
+    throw new Error(attempt < 2 ? 'again' : 'enough')
+  })
+  await t.rejects(capture.run(), { errors: [{ message: 'enough' }] })
+  t.same(attempts, [['flaky', 1], ['flaky', 2], ['flaky', 3], ['hopeless', 1], ['hopeless', 2]])
+  t.match(app.backgroundTasks.stats(), { completed: 1, failed: 1, retries: 3 })
 })
 
 t.test('captureTasks on an app without the plugin says so', async (t) => {

@@ -57,7 +57,7 @@ export function createDrain (store: Store, closeTimeoutMs: number, log: FastifyB
 
   return async function drain (isLast) {
     deadline ??= performance.now() + closeTimeoutMs
-    executor.stopRetrying()
+    await executor.stopRetrying()
     await store.pause()
     // Those that come meanwhile too.
     store.onForLater = leave

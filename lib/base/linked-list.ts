@@ -19,6 +19,11 @@ export class Chain<Item extends Link<Item>> {
     this.#last = item
   }
 
+  /** Whether an item that can be in no other chain is in this one. */
+  has (item: Item): boolean {
+    return item === this.first || item.previous !== undefined
+  }
+
   /** Takes an item out that is in the chain. */
   remove (item: Item): void {
     const { previous, next } = item

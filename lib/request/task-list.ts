@@ -79,11 +79,7 @@ export class TaskList extends TaskQueue implements RequestBackgroundTasks {
   }
 
   clear (): number {
-    let dropped = 0
-    for (const task of [...this]) {
-      if (task.startedAt < 0 && task.cancel('cleared')) dropped++
-    }
-    return dropped
+    return this.cancelWaiting() + this.#executor.admission.clearCaptured(this)
   }
 
   async flush (): Promise<void> {
@@ -119,9 +115,9 @@ export class TaskList extends TaskQueue implements RequestBackgroundTasks {
   }
 
   ended (task: BackgroundTask): void {
-    const { extras, state, outcome } = task
+    const { extras } = task
     if (extras?.run !== undefined) extras.run.end()
-    else if (extras?.isStored === true) this.#store.drop(task, state === 'cancelled' ? (outcome as Error).cause : outcome)
+    else if (extras?.isStored === true) this.#store.drop(task)
     else this.#outbox?.remove(task)
   }
 
@@ -131,7 +127,7 @@ export class TaskList extends TaskQueue implements RequestBackgroundTasks {
     const isRunByEngine = task.extras?.run !== undefined
     this.#executor.cancel(task, this, reason)
     // So that its key is free at once.
-    if (isRunByEngine) this.#store.drop(task, reason)
+    if (isRunByEngine) this.#store.drop(task)
     return true
   }
 
@@ -152,7 +148,7 @@ export class TaskList extends TaskQueue implements RequestBackgroundTasks {
     if (this.#isCaptured(task, args, given)) return task
     this.#executor.admission.assertRoom(task.name)
     this.#enter(task)
-    if (this.limit > 0) this.#executor.begin(task, this)
+    if (this.limit > 0) this.#executor.begin(task)
     return task
   }
 

@@ -1,5 +1,7 @@
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
 import type { ResponseEnd } from '../../types/index.js'
+import { CLEARED } from '../task/cancelled.js'
+import { Fifo } from '../base/fifo.js'
 import { Chain, type Link } from '../base/linked-list.js'
 import type { BackgroundTask } from '../task/task.js'
 import type { TaskOwner } from '../task/task-owner.js'
@@ -19,11 +21,11 @@ export abstract class TaskQueue implements TaskOwner<BackgroundTask>, Link<TaskQ
 
   /** Tasks not yet finished. */
   size = 0
-  /** The queue behind this one in the executor's line; the queue itself when it is the last one there. */
-  behind: TaskQueue | undefined = undefined
+  /** Whether the queue has a place in the executor's line. */
+  isInLine = false
   /** Tasks that have started and not ended; a backoff keeps its place. */
   running = 0
-  /** How many tasks run at once; 0 until they may start, Infinity for those of the app. */
+  /** How many tasks run at once; 0 until they may start, Infinity where each stands in the executor's line by itself. */
   limit = 0
   /** Neighbours among the queues that have unfinished tasks. */
   previous: TaskQueue | undefined = undefined
@@ -31,28 +33,30 @@ export abstract class TaskQueue implements TaskOwner<BackgroundTask>, Link<TaskQ
   readonly #tasks = new Chain<BackgroundTask>()
   /** The first task that has never started. */
   #nextWaiting: BackgroundTask | undefined = undefined
-  /** Tasks of the app whose turn has come, tasks whose backoff is over, or that an engine has run. */
-  #due: BackgroundTask[] | undefined = undefined
+  /** Tasks whose backoff is over, or that an engine has run. */
+  #due: Fifo<BackgroundTask> | undefined = undefined
 
-  /** Whether `take` would give a task. */
+  /** Whether `take` may give a task. */
   get runnable (): boolean {
-    return (this.#nextWaiting !== undefined && this.running < this.limit) || this.#due !== undefined
+    return (this.#nextWaiting !== undefined && this.running < this.limit) || this.#due?.empty === false
+  }
+
+  /** Whether the tasks do not belong together: each counts as a request of its own. */
+  get isShared (): boolean {
+    return this.limit === Infinity
   }
 
   /** Appends a task. */
   push (task: BackgroundTask): void {
     this.size++
     this.#tasks.push(task)
-    // Tasks of the app are in no order: each may start a turn after its add.
-    if (this.limit !== Infinity && isInLine(task)) this.#nextWaiting ??= task
+    if (!this.isShared && isInLine(task)) this.#nextWaiting ??= task
   }
 
   /** The next task that may start. */
   take (): BackgroundTask | undefined {
-    const due = this.#due?.shift()
-    if (due !== undefined) {
-      if (this.#due?.length === 0) this.#due = undefined
-      return due
+    for (let due = this.#due?.shift(); due !== undefined; due = this.#due?.shift()) {
+      if (!due.finished) return due
     }
     const task = this.#nextWaiting
     if (task === undefined || this.running >= this.limit) return undefined
@@ -62,7 +66,7 @@ export abstract class TaskQueue implements TaskOwner<BackgroundTask>, Link<TaskQ
 
   /** A task may be taken, whatever the order and before the queue's tasks may start: its turn came before, or elsewhere. */
   pushDue (task: BackgroundTask): void {
-    (this.#due ??= []).push(task)
+    if (!this.isShared) (this.#due ??= new Fifo()).push(task)
   }
 
   /** Forgets a task that has ended. `taken`: it gives its place back. */
@@ -70,11 +74,21 @@ export abstract class TaskQueue implements TaskOwner<BackgroundTask>, Link<TaskQ
     this.size--
     if (taken) this.running--
     if (task === this.#nextWaiting) this.#nextWaiting = waitingFrom(task.next)
-    if (this.#due !== undefined) {
-      this.#due = this.#due.filter((due) => due !== task)
-      if (this.#due.length === 0) this.#due = undefined
-    }
     this.#tasks.remove(task)
+  }
+
+  /** Cancels the tasks that have never started. Returns how many. */
+  protected cancelWaiting (): number {
+    let dropped = 0
+    /** The last task that stays. */
+    let last: BackgroundTask | undefined
+    for (;;) {
+      // What is cancelled leaves the list, and its signal's listeners may have others leave.
+      const task = last === undefined || last.finished ? this.#tasks.first : last.next
+      if (task === undefined) return dropped
+      if (task.startedAt < 0 && task.cancel(CLEARED)) dropped++
+      else last = task
+    }
   }
 
   [Symbol.iterator] (): Generator<BackgroundTask, void, undefined> {

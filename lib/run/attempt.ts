@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import { runChannel } from './channels.js'
 import { errors } from '../errors.js'
+import { whenTurnAllows } from '../base/turn-budget.js'
 import { type BackgroundTask, RESOURCE_OPTIONS } from '../task/task.js'
 
 /** Told how an attempt ended, perhaps more than once: only the first time for the attempt that still runs counts. */
@@ -59,10 +60,17 @@ export function isThenable (value: unknown): value is PromiseLike<unknown> {
 
 function startTimeout (task: BackgroundTask, timeoutMs: number, settle: Settle): void {
   task.setTimer((task, attempt) => {
-    const error = new errors.FST_BGT_TIMEOUT(task.name, timeoutMs)
-    task.abort(error)
-    settle(task, attempt, true, error)
+    // Node.js calls all timers that are due in one turn, however many.
+    whenTurnAllows(() => { task.runInAsyncScope(expire, undefined, task, attempt, timeoutMs, settle) })
   }, timeoutMs)
+}
+
+function expire (task: BackgroundTask, attempt: number, timeoutMs: number, settle: Settle): void {
+  // It may have ended, and begun anew, since its time was over.
+  if (task.state !== 'active' || task.attempt !== attempt) return
+  const error = new errors.FST_BGT_TIMEOUT(task.name, timeoutMs)
+  task.abort(error)
+  settle(task, attempt, true, error)
 }
 
 /** Traces until the attempt has ended, which may be before its function does. */

@@ -1,13 +1,15 @@
 import { Admission } from '../task/admission.js'
 import { type Settle, settleWith, startAttempt } from './attempt.js'
+import { eachAsTurnsAllow, Slice } from '../base/turn-budget.js'
+import { setImmediate } from '../base/real-timers.js'
+import { cancellation } from '../task/cancelled.js'
 import { Census, type EndState } from '../task/census.js'
-import { errors } from '../errors.js'
 import { History } from '../task/history.js'
 import type { ResolvedOptions } from '../options/options.js'
 import { ReadyLine } from './ready-queue.js'
 import { callOnError, reportCancelled, reportCompleted, reportFailed, reportLate, reportRetry, reportSkipped } from './report.js'
+import { HeldTasks } from './held-tasks.js'
 import { retryDelay } from './retry.js'
-import { Slice } from './turn-budget.js'
 import { Turns } from './turns.js'
 import type { BackgroundTask } from '../task/task.js'
 import type { TaskQueue } from '../request/task-queue.js'
@@ -27,10 +29,12 @@ export class Executor {
   #slots = 0
   readonly #slice = new Slice()
   readonly #turns = new Turns(this.#slice, {
-    canStart: () => !this.#line.empty && this.#slots < this.#concurrency,
-    startNext: () => { this.#startNext() },
-    release: (task) => { this.#release(task) }
+    // Nobody overtakes a task that is held.
+    canStart: () => !this.#line.empty && this.#slots < this.#concurrency && !this.#held.has(this.#line.first),
+    startNext: () => { this.#startNext() }
   })
+
+  readonly #held = new HeldTasks(() => { this.#turns.begin() })
 
   constructor (options: ResolvedOptions) {
     this.#options = options
@@ -41,16 +45,24 @@ export class Executor {
 
   /** Takes a queue into the line if one of its tasks can start, and sees to it that tasks start soon. */
   wake (queue: TaskQueue): void {
-    this.#enqueue(queue)
+    this.#line.pushQueue(queue)
     this.#turns.schedule()
   }
 
   /** Has a task that was added to a queue whose tasks may start do so when its turn comes: one of the app in the next turn. */
-  begin (task: BackgroundTask, queue: TaskQueue): void {
-    if (queue.limit !== Infinity) return this.wake(queue)
+  begin (task: BackgroundTask): void {
+    const queue = task.owner as TaskQueue
+    if (!queue.isShared) return this.wake(queue)
     // It has its place in the line from now on.
-    this.#line.push(queue)
-    this.#turns.hold(task)
+    this.#line.pushTask(task)
+    this.#held.add(task)
+  }
+
+  /** A task may start whatever the order of its queue: its turn came before, or elsewhere. */
+  readonly pushDue = (task: BackgroundTask): void => {
+    (task.owner as TaskQueue).pushDue(task)
+    this.#line.pushTask(task)
+    this.#turns.schedule()
   }
 
   /** Follows a promise that is already under way. */
@@ -61,10 +73,9 @@ export class Executor {
 
   /** Cancels a task that has not ended. */
   cancel (task: BackgroundTask, queue: TaskQueue, reason: unknown): void {
-    const error = new errors.FST_BGT_CANCELLED(task.name, { cause: reason })
     const { state } = task
-    this.stop(task, queue, 'cancelled', error)
-    if (state !== 'waiting') reportCancelled(task, error)
+    this.stop(task, queue, 'cancelled', cancellation(task, reason))
+    if (state !== 'waiting') reportCancelled(task, task.error as Error)
   }
 
   /** Ends a task from outside. Its function may go on, but counts for nothing any more. */
@@ -96,36 +107,24 @@ export class Executor {
   }
 
   /** No more retries in this process: the last error of each task in a backoff is final. */
-  stopRetrying (): void {
+  stopRetrying (): Promise<void> {
     this.#closing = true
-    this.#slice.readClock()
-    for (const task of this.census.tasks()) {
-      if (task.state !== 'delayed' || task.startedAt < 0) continue
-      const queue = task.owner as TaskQueue
-      this.#fail(task, queue, task.outcome)
-      this.wake(queue)
-    }
+    return eachAsTurnsAllow(this.census.tasks(), (task) => {
+      if (task.state !== 'delayed' || task.startedAt < 0) return
+      this.#slice.readClock()
+      this.#fail(task, task.owner as TaskQueue, task.outcome)
+      this.wake(task.owner as TaskQueue)
+    })
   }
 
-  #enqueue (queue: TaskQueue): void {
-    if (queue.runnable) this.#line.push(queue)
-  }
-
-  #release (task: BackgroundTask): void {
-    if (task.finished) return
-    const queue = task.owner as TaskQueue
-    queue.pushDue(task)
-    this.#enqueue(queue)
-  }
-
-  /** Starts one task of the first queue in line. */
+  /** Starts one task of the first place in line. */
   #startNext (): void {
-    const queue = this.#line.shift()
-    const task = queue.take()
+    const task = this.#line.take()
     if (task === undefined) return
+    const queue = task.owner as TaskQueue
     if (task.extras?.stored !== undefined || isWanted(task.options.when, task.response)) this.#start(task, queue)
     else this.skip(task, queue)
-    this.#enqueue(queue)
+    this.#line.pushQueue(queue)
     // A task that has ended has read the clock.
     if (!task.finished) this.#slice.readClock()
   }
@@ -154,7 +153,7 @@ export class Executor {
       this.#finish(task, queue, 'completed', value)
       reportCompleted(task)
     }
-    this.#enqueue(queue)
+    this.#line.pushQueue(queue)
     this.#turns.goOn()
   }
 
@@ -173,15 +172,9 @@ export class Executor {
     this.census.move(task, 'delayed')
     task.outcome = error
     reportRetry(task, error, delay)
-    const run = task.extras?.run
-    if (run === undefined) task.setTimer(this.#endBackoff, delay)
-    else run.end(delay)
-  }
-
-  readonly #endBackoff = (task: BackgroundTask): void => {
-    const queue = task.owner as TaskQueue
-    queue.pushDue(task)
-    this.wake(queue)
+    if (task.extras?.run !== undefined) task.extras.run.end(delay)
+    else if (delay > 0) task.setTimer(this.pushDue, delay)
+    else setImmediate(this.pushDue, task)
   }
 
   /** Ends a task, whatever it was doing, and lets go of all it held. */

@@ -1,36 +1,35 @@
 import { queueMicrotask, setImmediate } from '../base/real-timers.js'
-import type { BackgroundTask } from '../task/task.js'
 
 /**
  * Tasks that must not start in the turn of the event loop in which they were added. An immediate that was set before may
  * still run in that turn, so each burst of tasks has one of its own.
  */
 export class HeldTasks {
-  readonly #release: (tasks: BackgroundTask[]) => void
+  readonly #onRelease: () => void
+  readonly #held = new Set<unknown>()
   /** What the code that runs now has added. */
-  #burst: BackgroundTask[] | undefined = undefined
-  /** How many bursts are held. */
-  #bursts = 0
+  #burst: unknown[] | undefined = undefined
 
-  constructor (release: (tasks: BackgroundTask[]) => void) {
-    this.#release = release
+  /** `onRelease`: called when the tasks of a burst are held no more. */
+  constructor (onRelease: () => void) {
+    this.#onRelease = onRelease
   }
 
-  get empty (): boolean {
-    return this.#bursts === 0
+  has (task: unknown): boolean {
+    return this.#held.size > 0 && this.#held.has(task)
   }
 
-  add (task: BackgroundTask): void {
+  add (task: unknown): void {
     this.#burst ??= this.#begin()
     this.#burst.push(task)
+    this.#held.add(task)
   }
 
-  #begin (): BackgroundTask[] {
-    const burst: BackgroundTask[] = []
-    this.#bursts++
+  #begin (): unknown[] {
+    const burst: unknown[] = []
     setImmediate(() => {
-      this.#bursts--
-      this.#release(burst)
+      for (const task of burst) this.#held.delete(task)
+      this.#onRelease()
     })
     queueMicrotask(() => { this.#burst = undefined })
     return burst

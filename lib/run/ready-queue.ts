@@ -1,29 +1,39 @@
+import { Fifo } from '../base/fifo.js'
 import type { TaskQueue } from '../request/task-queue.js'
+import { BackgroundTask } from '../task/task.js'
 
-/** The queues that have a task to start, first come, first served. Linked by `behind`, so that it needs no memory. */
+/** What has a task to start, first come, first served: the queues of requests, and tasks that are by themselves. */
 export class ReadyLine {
-  #first: TaskQueue | undefined = undefined
-  #last: TaskQueue | undefined = undefined
+  readonly #places = new Fifo<TaskQueue | BackgroundTask>()
 
   get empty (): boolean {
-    return this.#first === undefined
+    return this.#places.empty
   }
 
-  /** Appends a queue unless it stands in the line already. */
-  push (queue: TaskQueue): void {
-    if (queue.behind !== undefined) return
-    if (this.#last === undefined) this.#first = queue
-    else this.#last.behind = queue
-    // The last one stands behind itself, which tells it from one that is not in the line.
-    this.#last = queue.behind = queue
+  /** Who comes first: a queue, or a task that is by itself. */
+  get first (): unknown {
+    return this.#places.first
   }
 
-  /** Takes the first queue out of a line that is not empty. */
-  shift (): TaskQueue {
-    const queue = this.#first!
-    if (queue === this.#last) this.#first = this.#last = undefined
-    else this.#first = queue.behind
-    queue.behind = undefined
-    return queue
+  /** Appends a queue that has a task to start, unless it stands in the line already. */
+  pushQueue (queue: TaskQueue): void {
+    if (queue.isInLine || !queue.runnable) return
+    queue.isInLine = true
+    this.#places.push(queue)
+  }
+
+  /** Appends a task that is by itself, or the queue of one that is not. */
+  pushTask (task: BackgroundTask): void {
+    const queue = task.owner as TaskQueue
+    if (queue.isShared) this.#places.push(task)
+    else this.pushQueue(queue)
+  }
+
+  /** Takes the first place out of a line that is not empty, and gives its task, unless it has none any more. */
+  take (): BackgroundTask | undefined {
+    const first = this.#places.shift()!
+    if (first instanceof BackgroundTask) return first.finished ? undefined : first
+    first.isInLine = false
+    return first.take()
   }
 }

@@ -1,6 +1,7 @@
 import type { Engine, TaskSnapshot } from '../../types/index.js'
 import type { Executor } from '../run/executor.js'
-import { type BackgroundTask, nowMs } from '../task/task.js'
+import { nowMs } from '../base/clock.js'
+import type { BackgroundTask } from '../task/task.js'
 import type { TaskQueue } from '../request/task-queue.js'
 
 /** A cancellation of a task that an engine is storing. Another process may run the task: only the engine knows the effect. */

@@ -10,8 +10,8 @@ export function mergeInto (target: BackgroundTask, receipt: BackgroundTask, { ce
   const cancelGone = (reason: unknown): boolean => target.cancel(reason)
   Object.assign(receipt.extras!, { id: target.id, mergedInto: target, cancelGone })
   const follow = (): void => {
-    const { state, attempt, outcome } = target
-    Object.assign(receipt, { state, attempt, outcome })
+    const { state, attempt } = target
+    Object.assign(receipt, { state, attempt, outcome: target.error ?? target.outcome })
     census.watchers.notify(id)
     if (!target.finished) return
     unwatch()

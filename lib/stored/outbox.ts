@@ -4,6 +4,7 @@ import type { Definition } from '../named/define-task.js'
 import { describe, errors } from '../errors.js'
 import type { ResolvedTaskOptions, Retry } from '../options/options.js'
 import type { Store } from './store.js'
+import { taskKey } from '../base/task-key.js'
 import type { BackgroundTask } from '../task/task.js'
 import type { TaskQueue } from '../request/task-queue.js'
 import { queueMicrotask } from '../base/real-timers.js'
@@ -14,7 +15,9 @@ import { isWanted } from '../run/when.js'
 /** The registered tasks of a list that its engine does not have yet. */
 export class Outbox {
   readonly #store: Store
-  #tasks: BackgroundTask[] = []
+  #tasks = new Set<BackgroundTask>()
+  /** Those of them that have a key, by name and key. */
+  #keyed: Map<string, BackgroundTask> | undefined = undefined
   #isDue = false
   /** What the engine has not answered yet. */
   #underway: Promise<void> | undefined = undefined
@@ -28,19 +31,20 @@ export class Outbox {
     task.store(stored)
     if (this.#store.engine.findLocal === undefined) task.extras!.isIdUnread = true
     else task.owner.track(task, stored.id)
-    this.#tasks.push(task)
+    this.#tasks.add(task)
+    if (stored.key !== undefined) (this.#keyed ??= new Map()).set(taskKey(stored.name, stored.key), task)
   }
 
   find (name: string, key: string): BackgroundTask | undefined {
-    return this.#tasks.find((task) => task.name === name && task.extras?.stored?.key === key)
+    return this.#keyed?.get(taskKey(name, key))
   }
 
   has (task: BackgroundTask): boolean {
-    return this.#tasks.includes(task)
+    return this.#tasks.has(task)
   }
 
   remove (task: BackgroundTask): void {
-    this.#tasks = this.#tasks.filter((other) => other !== task)
+    if (this.#tasks.delete(task)) this.#freeKey(task)
   }
 
   /**
@@ -77,13 +81,14 @@ export class Outbox {
 
   /** The response is over: stores or skips the rest. */
   end (): void {
-    if (this.#tasks.length > 0) this.#settle(this.#take(() => true))
+    if (this.#tasks.size > 0) this.#settle(this.#take(() => true))
   }
 
   #settle (tasks: BackgroundTask[]): void {
-    const wanted = tasks.filter((task) => isWanted(task.options.when, task.owner.response))
+    const wanted: BackgroundTask[] = []
     for (const task of tasks) {
-      if (!wanted.includes(task)) this.#store.executor.skip(task, task.owner as TaskQueue)
+      if (isWanted(task.options.when, task.owner.response)) wanted.push(task)
+      else this.#store.executor.skip(task, task.owner as TaskQueue)
     }
     // A failure has been reported as that of the tasks.
     if (wanted.length > 0) this.#put(wanted, true).catch(() => {})
@@ -101,10 +106,17 @@ export class Outbox {
 
   #take (isTaken: (task: BackgroundTask) => boolean): BackgroundTask[] {
     const taken: BackgroundTask[] = []
-    const left: BackgroundTask[] = []
-    for (const task of this.#tasks) (isTaken(task) ? taken : left).push(task)
-    this.#tasks = left
+    for (const task of this.#tasks) {
+      if (!isTaken(task)) continue
+      taken.push(task)
+      this.remove(task)
+    }
     return taken
+  }
+
+  #freeKey ({ name, extras }: BackgroundTask): void {
+    const key = extras!.stored!.key
+    if (key !== undefined) this.#keyed!.delete(taskKey(name, key))
   }
 }
 

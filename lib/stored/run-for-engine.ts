@@ -84,15 +84,14 @@ export function createRunner (store: Store, listFor: (stored: StoredTask) => Tas
         progress,
         end (delay) {
           task.setRun(undefined)
-          if (task.state !== 'completed') failed?.(task.outcome)
+          if (task.state !== 'completed') failed?.(task.error ?? task.outcome)
           if (delay !== undefined && !isReceipt) executor.census.handOver(task, queue)
           resolve(toOutcome(task, delay))
         }
       })
     })
     signal.addEventListener('abort', () => { task.cancel(reasonOf(signal)) }, { once: true })
-    queue.pushDue(task)
-    executor.wake(queue)
+    executor.pushDue(task)
     if (task.state === 'delayed') {
       const run = task.extras?.run
       // Behind the turn in which it starts, unless functions hold all slots.
@@ -117,7 +116,7 @@ function reasonOf ({ reason }: AbortSignal): unknown {
 }
 
 function toOutcome (task: BackgroundTask, delay: number | undefined): RunOutcome {
-  const error = errorSnapshot(task.outcome)
+  const error = errorSnapshot(task.error ?? task.outcome)
   if (delay !== undefined) return { state: 'delayed', error, delay }
   if (isCutOff(task)) return { state: 'interrupted' }
   if (task.state === 'completed') return { state: 'completed', ...(task.options.hasResult === true && { result: task.outcome }) }

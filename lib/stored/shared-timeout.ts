@@ -59,7 +59,7 @@ export class Deadline {
 
   #end (wait: Wait): void {
     // It may have run out of time before.
-    if (wait !== this.#waits.first && wait.previous === undefined) return
+    if (!this.#waits.has(wait)) return
     this.#waits.remove(wait)
     // The timer is left for the next one, but must not keep the process alive.
     if (this.#waits.first === undefined) this.#timer?.unref()

@@ -8,7 +8,8 @@ import { mergeInto } from './merge.js'
 import { setImmediate } from '../base/real-timers.js'
 import type { ResolvedTaskOptions, Retry } from '../options/options.js'
 import { isObject } from '../options/rules.js'
-import { type BackgroundTask, nowMs } from '../task/task.js'
+import { nowMs } from '../base/clock.js'
+import type { BackgroundTask } from '../task/task.js'
 import type { TaskQueue } from '../request/task-queue.js'
 
 export interface StoreOptions {
@@ -146,8 +147,9 @@ export class Store {
   }
 
   /** Has the engine forget a task that has ended here. */
-  drop ({ extras }: BackgroundTask, reason: unknown): void {
-    if (extras?.isStored === true) this.engine.cancel(extras.id!, reason).catch(() => {})
+  drop ({ extras, state, error }: BackgroundTask): void {
+    if (extras?.isStored !== true) return
+    this.engine.cancel(extras.id!, state === 'cancelled' ? (error as Error).cause : error).catch(() => {})
   }
 
   /** The delay of a task that this process keeps is over, but there is no room for it yet. */

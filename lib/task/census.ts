@@ -1,6 +1,7 @@
 import type { TaskState, TaskStats } from '../../types/index.js'
 import { Chain } from '../base/linked-list.js'
-import { type BackgroundTask, nowMs } from './task.js'
+import { nowMs } from '../base/clock.js'
+import type { BackgroundTask } from './task.js'
 import { setImmediate } from '../base/real-timers.js'
 import type { TaskQueue } from '../request/task-queue.js'
 import { Watchers } from '../base/watchers.js'
@@ -20,7 +21,7 @@ export class Census {
   readonly #ended = { completed: 0, failed: 0, cancelled: 0, skipped: 0 }
   /** Queues that have unfinished tasks. */
   readonly #queues = new Chain<TaskQueue>()
-  #emptyListeners: Array<() => void> = []
+  readonly #emptyListeners = new Set<() => void>()
   #isLooking = false
 
   /** A task begins. */
@@ -87,7 +88,7 @@ export class Census {
 
   /** In a turn of its own: what goes on at the end of a task, in however many microtasks, may add another. */
   #lookSoon (): void {
-    if (this.#isLooking || this.#emptyListeners.length === 0) return
+    if (this.#isLooking || this.#emptyListeners.size === 0) return
     this.#isLooking = true
     setImmediate(this.#look)
   }
@@ -95,12 +96,17 @@ export class Census {
   readonly #look = (): void => {
     this.#isLooking = false
     if (!this.isEmpty) return
-    for (const listener of this.#emptyListeners.splice(0)) listener()
+    for (const listener of this.#emptyListeners) listener()
+    this.#emptyListeners.clear()
   }
 
   /** The unfinished tasks, request by request. */
   tasks (): BackgroundTask[] {
-    return [...this.#queues].flatMap((queue) => [...queue])
+    const tasks: BackgroundTask[] = []
+    for (const queue of this.#queues) {
+      for (const task of queue) tasks.push(task)
+    }
+    return tasks
   }
 
   /** Resolves, in a later turn, to true once the census is empty, or after `timeoutMs` to whether it is. */
@@ -111,11 +117,11 @@ export class Census {
         resolve(true)
       }
       const onTimeout = (): void => {
-        this.#emptyListeners = this.#emptyListeners.filter((listener) => listener !== onEmpty)
+        this.#emptyListeners.delete(onEmpty)
         resolve(this.isEmpty)
       }
       const timer = timeoutMs === undefined ? undefined : setTimeout(onTimeout, timeoutMs)
-      this.#emptyListeners.push(onEmpty)
+      this.#emptyListeners.add(onEmpty)
       if (this.isEmpty) this.#lookSoon()
     })
   }
@@ -123,12 +129,22 @@ export class Census {
   stats (): TaskStats {
     const now = nowMs()
     let oldest = now
-    for (const task of this.tasks()) {
-      if (task.state === 'waiting') oldest = Math.min(oldest, task.extras?.dueAt ?? task.createdAt)
-    }
+    for (const queue of this.#queues) oldest = Math.min(oldest, oldestIn(queue))
     const active = this.#active
     const delayed = this.#delayed
     const waiting = this.unfinished - active - delayed
     return { waiting, active, delayed, ...this.#ended, retries: this.retries, oldestWaitingMs: now - oldest }
   }
+}
+
+/** Since when, on the monotonic clock, a task of the queue has been waiting; Infinity when none waits. */
+function oldestIn (queue: TaskQueue): number {
+  let oldest = Infinity
+  for (const { state, createdAt, extras } of queue) {
+    if (state !== 'waiting') continue
+    oldest = Math.min(oldest, extras?.dueAt ?? createdAt)
+    // Those behind were added later.
+    if (extras?.dueAt === undefined) break
+  }
+  return oldest
 }

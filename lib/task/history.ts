@@ -1,4 +1,5 @@
 import type { TaskSnapshot } from '../../types/index.js'
+import { Latest } from '../base/latest.js'
 import type { BackgroundTask } from './task.js'
 
 /** Where a task is as long as it is unfinished. */
@@ -14,8 +15,7 @@ export class History {
    * old keep alive, until the next major collection, all that was ever in one of them, here the tasks and their requests.
    */
   readonly #unfinished = new Map<string, Place>()
-  /** Oldest first: a Map keeps the order of insertion. */
-  readonly #finished = new Map<string, TaskSnapshot>()
+  readonly #finished = new Latest<TaskSnapshot>()
 
   constructor (limit: number) {
     this.#limit = limit
@@ -60,10 +60,6 @@ export class History {
   }
 
   #remember (task: BackgroundTask, id: string): void {
-    if (this.#limit === 0) return
-    this.#finished.set(id, task.toJSON())
-    if (this.#finished.size > this.#limit) {
-      this.#finished.delete(this.#finished.keys().next().value as string)
-    }
+    if (this.#limit > 0) this.#finished.set(id, task.toJSON(), this.#limit)
   }
 }

@@ -3,16 +3,13 @@ import { randomUUID } from 'node:crypto'
 import { inspect } from 'node:util'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { ResponseEnd, StoredTask, Task, TaskSnapshot, TaskState } from '../../types/index.js'
+import { Cancelled } from './cancelled.js'
+import { nowMs } from '../base/clock.js'
 import { copyKeepable } from '../base/json.js'
 import type { ResolvedTaskOptions } from '../options/options.js'
 import { errorSnapshot, isFinal } from '../base/snapshot.js'
 import type { StoredRun, TaskExtras } from './task-extras.js'
 import type { TaskOwner } from './task-owner.js'
-
-/** Milliseconds on the monotonic clock. Whole, because V8 stores small integers without a heap number. */
-export function nowMs (): number {
-  return Math.floor(performance.now())
-}
 
 // The resource keeps the async context of `add`. Without destroy hooks of our own, Node need not track its collection.
 export const RESOURCE_OPTIONS = { requireManualDestroy: true }
@@ -26,7 +23,7 @@ export class BackgroundTask extends AsyncResource implements Task<any> {
   readonly createdAt = nowMs()
   startedAt = -1
   finishedAt = -1
-  /** The result of a completed task, the error of a failed or cancelled one. */
+  /** The result of a completed task, the error of a failed one; of a cancelled one too, or what stands for it. */
   outcome: unknown = undefined
   /** Neighbours in the list of unfinished tasks. */
   previous: BackgroundTask | undefined = undefined
@@ -84,6 +81,7 @@ export class BackgroundTask extends AsyncResource implements Task<any> {
   }
 
   get error (): unknown {
+    if (this.state === 'cancelled' && this.outcome instanceof Cancelled) this.outcome = this.outcome.toError(this.name)
     return this.state === 'failed' || this.state === 'cancelled' ? this.outcome : undefined
   }
 
@@ -91,7 +89,8 @@ export class BackgroundTask extends AsyncResource implements Task<any> {
     const extras = this.#extras()
     if (extras.controller === undefined) {
       extras.controller = new AbortController()
-      if (extras.abortReason !== undefined) extras.controller.abort(extras.abortReason)
+      const reason = this.state === 'cancelled' ? this.error : extras.abortReason
+      if (reason !== undefined) extras.controller.abort(reason)
     }
     return extras.controller.signal
   }
@@ -114,6 +113,7 @@ export class BackgroundTask extends AsyncResource implements Task<any> {
 
   /** Aborts the signal of the attempt that runs, also for who reads it later. */
   abort (reason: unknown): void {
+    if (this.state === 'cancelled') return this.extras?.controller?.abort(this.error)
     const extras = this.#extras()
     extras.abortReason = reason
     extras.controller?.abort(reason)
@@ -189,7 +189,7 @@ export class BackgroundTask extends AsyncResource implements Task<any> {
       createdAt: iso(this.createdAt),
       ...(this.startedAt >= 0 && { startedAt: iso(this.startedAt) }),
       ...(this.finishedAt >= 0 && { finishedAt: iso(this.finishedAt) }),
-      ...((this.state === 'failed' || this.state === 'cancelled') && { error: errorSnapshot(this.outcome) }),
+      ...((this.state === 'failed' || this.state === 'cancelled') && { error: errorSnapshot(this.error) }),
       ...(this.state === 'completed' && this.options.hasResult === true && { result: this.outcome })
     }
   }

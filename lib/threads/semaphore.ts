@@ -1,7 +1,13 @@
+import { Chain, type Link } from '../base/linked-list.js'
+
+interface Wait extends Link<Wait> {
+  enter (): void
+}
+
 /** Lets a number of callers in at once, and the others in the order they came. */
 export class Gate {
   #free: number
-  readonly #waiting = new Set<() => void>()
+  readonly #waiting = new Chain<Wait>()
 
   constructor (capacity: number) {
     this.#free = capacity
@@ -15,21 +21,24 @@ export class Gate {
       return
     }
     await new Promise<void>((resolve, reject) => {
-      this.#waiting.add(resolve)
+      const wait: Wait = { previous: undefined, next: undefined, enter: resolve }
+      this.#waiting.push(wait)
       signal.addEventListener('abort', () => {
         // Who has been let in stays in.
-        if (this.#waiting.delete(resolve)) reject(signal.reason)
+        if (!this.#waiting.has(wait)) return
+        this.#waiting.remove(wait)
+        reject(signal.reason)
       }, { once: true })
     })
   }
 
   leave (): void {
-    const [next] = this.#waiting
+    const next = this.#waiting.first
     if (next === undefined) {
       this.#free++
       return
     }
-    this.#waiting.delete(next)
-    next()
+    this.#waiting.remove(next)
+    next.enter()
   }
 }

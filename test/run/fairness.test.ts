@@ -1,30 +1,6 @@
 import t from 'tap'
 import { createApp } from '../support/app.js'
-
-/** Holds the event loop for at least that long. */
-function block (ms: number): void {
-  const end = performance.now() + ms
-  while (performance.now() < end);
-}
-
-/** Counts how many tasks run between two turns of the event loop. */
-function countPerTurn (): { ran (): void, most (): number, turns (): number, stop (): void } {
-  let immediate = setImmediate(onTurn)
-  let current = 0
-  let most = 0
-  let turns = 0
-  function onTurn (): void {
-    current = 0
-    turns++
-    immediate = setImmediate(onTurn)
-  }
-  return {
-    ran () { most = Math.max(most, ++current) },
-    most: () => most,
-    turns: () => turns,
-    stop () { clearImmediate(immediate) }
-  }
-}
+import { block, countPerTurn } from '../support/per-turn.js'
 
 for (const [kind, wrap] of [
   ['synchronous', (work: () => void) => () => { work() }],

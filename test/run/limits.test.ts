@@ -1,4 +1,5 @@
-import t from 'tap'
+import type { FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
 import type { Task } from '../../index.js'
 import { createApp } from '../support/app.js'
 import { useFakeTimers } from '../support/clock.js'
@@ -67,6 +68,80 @@ t.test('beyond the concurrency tasks wait in the order in which they have arrive
   release.resolve()
   await app.backgroundTasks.idle()
   t.same(ran, ['a', 'b', 'app', 'c'])
+})
+
+/** An app whose only slot is taken until `release` is called. Each request, and each task of the app, notes its name. */
+async function createBusyApp (t: Test): Promise<{ app: FastifyInstance, ran: string[], addToApp: (name: string) => Task, release: () => void }> {
+  const app = await createApp(t, { concurrency: 1 })
+  const { promise, resolve } = createLatch()
+  const ran: string[] = []
+  app.get('/:name', async (request) => {
+    const { name } = request.params as { name: string }
+    for (const part of name.split('+')) request.backgroundTasks.add(() => { ran.push(part) })
+    return 'ok'
+  })
+  const first = app.backgroundTasks.add(() => promise)
+  await turnUntil(() => first.state === 'active')
+  return { app, ran, addToApp: (name) => app.backgroundTasks.add(() => { ran.push(name) }), release: resolve }
+}
+
+t.test('each task of the app counts as a request of its own: whoever came first starts first', async (t) => {
+  const { app, ran, addToApp, release } = await createBusyApp(t)
+  const expected: string[] = []
+  for (let index = 0; index < 10; index++) {
+    addToApp(`a${index}`)
+    await app.inject(`/r${index}`)
+    expected.push(`a${index}`, `r${index}`)
+  }
+  release()
+  await app.backgroundTasks.idle()
+  t.same(ran, expected)
+})
+
+t.test('the second task of a request has its turn behind all that came meanwhile', async (t) => {
+  const { app, ran, addToApp, release } = await createBusyApp(t)
+  addToApp('a0')
+  await app.inject('/r0+r1')
+  addToApp('a1')
+  await app.inject('/s0+s1')
+  addToApp('a2')
+  release()
+  await app.backgroundTasks.idle()
+  t.same(ran, ['a0', 'r0', 'a1', 's0', 'a2', 'r1', 's1'])
+})
+
+t.test('a task of the app that is cancelled leaves its place to nobody', async (t) => {
+  const { app, ran, addToApp, release } = await createBusyApp(t)
+  const first = addToApp('a0')
+  await app.inject('/r0')
+  addToApp('a1')
+  await app.inject('/r1')
+  t.equal(first.cancel(), true)
+  release()
+  await app.backgroundTasks.idle()
+  t.same(ran, ['r0', 'a1', 'r1'])
+})
+
+t.test('a task of the app that comes back from its backoff stands behind those that wait', async (t) => {
+  const app = await createApp(t, { concurrency: 1 })
+  const tick = useFakeTimers(t)
+  const release = createLatch()
+  const ran: string[] = []
+  const flaky = app.backgroundTasks.add({ retry: { retries: 1, delay: 100, jitter: false } }, (task) => {
+    ran.push(`flaky ${task.attempt}`)
+    if (task.attempt === 1) throw new Error('flaky')
+  })
+  await turnUntil(() => flaky.state === 'delayed')
+  const blocker = app.backgroundTasks.add(() => release.promise)
+  await turnUntil(() => blocker.state === 'active')
+  app.backgroundTasks.add(() => { ran.push('before') })
+  await nextTurn()
+  await nextTurn()
+  tick(100)
+  app.backgroundTasks.add(() => { ran.push('behind') })
+  release.resolve()
+  await app.backgroundTasks.idle()
+  t.same(ran, ['flaky 1', 'before', 'flaky 2', 'behind'])
 })
 
 t.test('a backoff gives its slot back', async (t) => {

@@ -1,9 +1,14 @@
 import type { Engine, EngineHost, RunOutcome, StoredTask, TaskSnapshot } from '../../../types/index.js'
+import { Latest } from '../../base/latest.js'
+import { PriorityQueue, type Ranked } from '../../base/priority-queue.js'
+import { taskKey } from '../../base/task-key.js'
+import { Paced } from '../../base/turn-budget.js'
 import { Watchers } from '../../base/watchers.js'
 
-interface Entry {
+interface Entry extends Ranked {
   readonly task: StoredTask
-  readonly snapshot: TaskSnapshot
+  /** Made when it is first asked for: a batch of thousands is stored in one go. */
+  snapshot?: TaskSnapshot
   /** Those that count, with the next one. */
   attempts: number
   timer?: NodeJS.Timeout
@@ -23,11 +28,12 @@ class MemoryEngine implements Engine {
   #running = 0
   #paused = false
   readonly #unfinished = new Map<string, Entry>()
-  readonly #finished = new Map<string, TaskSnapshot>()
+  readonly #finished = new Latest<TaskSnapshot>()
   /** Ids of unfinished tasks by name and key. */
   readonly #keys = new Map<string, string>()
-  /** Tasks that may start, the next one first. */
-  readonly #ready: Entry[] = []
+  /** Tasks that may start. */
+  readonly #ready = new PriorityQueue<Entry>()
+  readonly #starting = new Paced(() => this.#startNext())
   readonly #watchers = new Watchers()
 
   start (host: EngineHost): void {
@@ -44,11 +50,12 @@ class MemoryEngine implements Engine {
   }
 
   findLocal (name: string, key: string): string | undefined {
-    return this.#keys.get(keyOf(name, key))
+    return this.#keys.get(taskKey(name, key))
   }
 
   async get (id: string): Promise<TaskSnapshot | undefined> {
-    const snapshot = this.#unfinished.get(id)?.snapshot ?? this.#finished.get(id)
+    const entry = this.#unfinished.get(id)
+    const snapshot = entry === undefined ? this.#finished.get(id) : snapshotOf(entry)
     return snapshot && { ...snapshot }
   }
 
@@ -61,8 +68,7 @@ class MemoryEngine implements Engine {
       entry.controller.abort(reason)
       return true
     }
-    const at = this.#ready.indexOf(entry)
-    if (at >= 0) this.#ready.splice(at, 1)
+    this.#ready.remove(entry)
     this.#finish(entry, 'cancelled')
     return true
   }
@@ -80,18 +86,17 @@ class MemoryEngine implements Engine {
   async close (): Promise<void> {
     this.pause()
     this.#unfinished.clear()
-    this.#ready.length = 0
+    this.#ready.clear()
   }
 
   #addOne (task: StoredTask): string {
-    const { id, name, key, delay, createdAt } = task
+    const { id, name, key, delay, priority = 0 } = task
     const known = key === undefined ? undefined : this.findLocal(name, key)
     if (known !== undefined) return known
-    const snapshot: TaskSnapshot = { id, name, state: 'waiting', attempt: 1, createdAt: new Date(createdAt).toISOString() }
-    const entry: Entry = { task, attempts: 1, snapshot }
+    const entry: Entry = { task, attempts: 1, priority, at: -1, arrival: 0 }
     this.#unfinished.set(id, entry)
-    if (key !== undefined) this.#keys.set(keyOf(name, key), id)
-    if (delay === undefined) this.#pushReady(entry)
+    if (key !== undefined) this.#keys.set(taskKey(name, key), id)
+    if (delay === undefined) this.#ready.push(entry)
     else this.#delay(entry, delay)
     return id
   }
@@ -100,33 +105,34 @@ class MemoryEngine implements Engine {
     this.#update(entry, { state: 'delayed' })
     if (this.#paused) return
     entry.timer = setTimeout(() => {
-      this.#pushReady(entry)
+      this.#ready.push(entry)
       this.#runReady()
-      if (entry.snapshot.state !== 'delayed') return
+      if (snapshotOf(entry).state !== 'delayed') return
       this.#update(entry, { state: 'waiting' })
       this.#host?.due?.(entry.task.id)
     }, delayMs)
   }
 
-  /** Behind those of the same priority. */
-  #pushReady (entry: Entry): void {
-    let at = this.#ready.length
-    while (at > 0 && priorityOf(this.#ready[at - 1]!) > priorityOf(entry)) at--
-    this.#ready.splice(at, 0, entry)
+  #runReady (): void {
+    if (this.#canStart) this.#starting.run()
   }
 
-  #runReady (): void {
-    if (this.#host?.worker !== true) return
-    const { concurrency = Infinity } = this.#host
-    while (this.#running < concurrency && this.#ready.length > 0) this.#run(this.#host, this.#ready.shift()!)
+  get #canStart (): boolean {
+    return this.#host?.worker === true && this.#running < (this.#host.concurrency ?? Infinity) && this.#ready.size > 0
+  }
+
+  #startNext (): boolean {
+    if (!this.#canStart) return false
+    this.#run(this.#host!, this.#ready.shift()!)
+    return true
   }
 
   #run (host: EngineHost, entry: Entry): void {
-    const { attempts: attempt, snapshot, task } = entry
+    const { attempts: attempt, task } = entry
     const controller = new AbortController()
     entry.controller = controller
     this.#running++
-    this.#update(entry, { state: 'active', attempt, startedAt: snapshot.startedAt ?? new Date().toISOString() })
+    this.#update(entry, { state: 'active', attempt, startedAt: snapshotOf(entry).startedAt ?? new Date().toISOString() })
     const progress = (value: unknown): void => { this.#update(entry, { progress: value }) }
     host.run(task, { attempt, signal: controller.signal, progress }).then((outcome) => {
       delete entry.controller
@@ -153,8 +159,7 @@ class MemoryEngine implements Engine {
     clearTimeout(entry.timer)
     this.#unfinished.delete(id)
     this.#freeKey(entry)
-    this.#finished.set(id, entry.snapshot)
-    if (this.#finished.size > (this.#host?.history ?? Infinity)) this.#finished.delete(this.#finished.keys().next().value as string)
+    this.#finished.set(id, snapshotOf(entry), this.#host?.history ?? Infinity)
     this.#update(entry, {
       state,
       finishedAt: new Date().toISOString(),
@@ -165,19 +170,16 @@ class MemoryEngine implements Engine {
 
   /** From now on another task may have the key. */
   #freeKey ({ task: { id, name, key } }: Entry): void {
-    if (key !== undefined && this.findLocal(name, key) === id) this.#keys.delete(keyOf(name, key))
+    if (key !== undefined && this.findLocal(name, key) === id) this.#keys.delete(taskKey(name, key))
   }
 
   #update (entry: Entry, change: Partial<TaskSnapshot>): void {
-    Object.assign(entry.snapshot, change)
+    Object.assign(snapshotOf(entry), change)
     this.#watchers.notify(entry.task.id)
   }
 }
 
-function keyOf (name: string, key: string): string {
-  return JSON.stringify([name, key])
-}
-
-function priorityOf ({ task }: Entry): number {
-  return task.priority ?? 0
+function snapshotOf (entry: Entry): TaskSnapshot {
+  const { id, name, createdAt } = entry.task
+  return (entry.snapshot ??= { id, name, state: 'waiting', attempt: 1, createdAt: new Date(createdAt).toISOString() })
 }
