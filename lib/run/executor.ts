@@ -31,10 +31,14 @@ export class Executor {
   readonly #turns = new Turns(this.#slice, {
     // Nobody overtakes a task that is held.
     canStart: () => !this.#line.empty && this.#slots < this.#concurrency && !this.#held.has(this.#line.first),
+    isHolding: () => !this.#held.empty,
     startNext: () => { this.#startNext() }
   })
 
-  readonly #held = new HeldTasks(() => { this.#turns.begin() })
+  readonly #held = new HeldTasks(() => {
+    this.#slice.readClock()
+    this.#turns.goOn()
+  })
 
   constructor (options: ResolvedOptions) {
     this.#options = options
@@ -56,6 +60,7 @@ export class Executor {
     // It has its place in the line from now on.
     this.#line.pushTask(task)
     this.#held.add(task)
+    this.#turns.schedule()
   }
 
   /** A task may start whatever the order of its queue: its turn came before, or elsewhere. */

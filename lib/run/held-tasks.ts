@@ -15,6 +15,10 @@ export class HeldTasks {
     this.#onRelease = onRelease
   }
 
+  get empty (): boolean {
+    return this.#held.size === 0
+  }
+
   has (task: unknown): boolean {
     return this.#held.size > 0 && this.#held.has(task)
   }

@@ -5,6 +5,8 @@ import type { Slice } from '../base/turn-budget.js'
 export interface Starter {
   /** Whether a task can start. */
   canStart (): boolean
+  /** Whether a task can start in the next turn at the earliest. */
+  isHolding (): boolean
   startNext (): void
 }
 
@@ -22,7 +24,7 @@ export class Turns {
 
   /** setImmediate runs after the callbacks of this turn: the other onResponse hooks, and requests that have come in. */
   schedule (): void {
-    if (this.#scheduled || this.#draining || !this.#starter.canStart()) return
+    if (this.#scheduled || this.#draining || !(this.#starter.canStart() || this.#starter.isHolding())) return
     this.#scheduled = true
     setImmediate(this.#turn)
   }
@@ -31,11 +33,6 @@ export class Turns {
   goOn (): void {
     if (!this.#draining && !this.#slice.isOver) this.#drain()
     else this.schedule()
-  }
-
-  /** What a turn was waited for has come: this is one, unless another will be. */
-  begin (): void {
-    if (!this.#scheduled && !this.#draining) this.#turn()
   }
 
   readonly #turn = (): void => {

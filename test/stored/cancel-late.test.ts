@@ -132,3 +132,12 @@ t.test('a task that is cancelled while it is stored, and ended by the app that c
   release()
   t.equal(await byId, true)
 })
+
+t.test('cancelling a function beside a task that is stored ends it at once', async (t) => {
+  const { app, engine, task, release } = await createStoring(t, () => {})
+  const other = app.backgroundTasks.add(() => { t.fail('it was cancelled') })
+  t.equal(other.cancel(), true)
+  t.equal(other.state, 'cancelled')
+  release()
+  t.equal((await settled(app, engine, task)).state, 'completed')
+})

@@ -2,7 +2,7 @@ import { register } from 'node:module'
 import t from 'tap'
 import { createThreadApp, fileTask } from '../support/threads.js'
 
-register('../fixtures/hooks/no-piscina.js', import.meta.url)
+register('../fixtures/hooks/missing-package.js', { parentURL: import.meta.url, data: 'piscina' })
 
 t.test('without piscina a task with a file fails and says what to install, and the app closes', async (t) => {
   const app = await createThreadApp(t)
