@@ -69,8 +69,9 @@ export class Deadline {
     clearTimeout(this.#timer)
     const dueAt = this.#expiresAt = performance.now() + ms
     this.#timer = setTimeout(() => {
+      if (this.#waits.first === undefined) this.#timer = undefined
       // While the loop was held past the time, an answer may have come that nobody has read: it is read in this turn.
-      if (performance.now() - dueAt < HELD_MS) setImmediate(this.#expire)
+      else if (performance.now() - dueAt < HELD_MS) setImmediate(this.#expire)
       // The question itself may have left only now.
       else this.#timer = setTimeout(setImmediate, GRACE_MS, this.#expire)
     }, ms)

@@ -62,6 +62,18 @@ t.test('only what is waited for keeps the process alive, by one timer', async (t
   t.equal(timers(), before)
 })
 
+t.test('no timer is left when the event loop was held past the time and nothing waits', async (t) => {
+  const deadline = new Deadline(20)
+  await deadline.within(async () => {})
+  const before = timers()
+  // The loop is held until the timer is due, and one turn later it has called back.
+  const heldUntil = performance.now() + 60
+  while (performance.now() < heldUntil);
+  for (let turn = 0; turn < 3; turn++) await nextTurn()
+  t.equal(timers(), before)
+  t.equal(await deadline.within(async () => 'next'), 'next')
+})
+
 t.test('an answer that comes in the turn in which the time ends is in time', async (t) => {
   const tick = useFakeClock(t)
   const deadline = new Deadline(40)
