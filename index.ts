@@ -163,5 +163,5 @@ async function plugin (app: FastifyInstance, options: BackgroundTasksOptions): P
 }
 
 /** Adds `backgroundTasks` to every request and to the app. Register it once, before the routes that use it. */
-export const backgroundTasks = fp(plugin, { fastify: '5.x', name: 'fastify-background-tasks' })
+export const backgroundTasks = fp(plugin, { fastify: '^5.0.0 || ^6.0.0-alpha', name: 'fastify-background-tasks' })
 export default backgroundTasks

@@ -65,7 +65,6 @@ const routes: FastifyPluginAsync<TaskRoutesOptions> = async (app, options) => {
 
 /** Status endpoints for tasks whose id the client was given: `app.register(taskRoutes, { prefix: '/tasks' })`. */
 export const taskRoutes = fp(routes, {
-  fastify: '5.x',
   name: 'fastify-background-tasks-routes',
   dependencies: ['fastify-background-tasks'],
   encapsulate: true

@@ -1,4 +1,4 @@
-// Runs test files, those of the command line or all: node test/runner/main.js [--quick] [--coverage] [--jobs N] [files]
+// Runs test files, those of the command line or all: node test/runner/main.js [--quick] [--[no-]coverage] [--jobs N] [files]
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -10,9 +10,11 @@ import { runGroup } from './processes.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
+  allowNegative: true,
   options: {
     quick: { type: 'boolean', default: false },
-    coverage: { type: 'boolean', default: false },
+    // Without the option only CI measures it, in a run of all files.
+    coverage: { type: 'boolean' },
     // One more than there are cores: many tests wait for other processes.
     jobs: { type: 'string', default: String(availableParallelism() + 1) }
   }
@@ -32,7 +34,7 @@ const started = performance.now()
 const { tree, imports } = await compile()
 const files = positionals.length > 0 ? positionals.map((path) => relative(root, path).replaceAll(sep, '/')) : listTests()
 const isWhole = positionals.length === 0 && !values.quick
-const isCovered = values.coverage || (isWhole && process.env.CI === 'true')
+const isCovered = values.coverage ?? (isWhole && process.env.CI === 'true')
 const coverage = isCovered ? join(tree, 'coverage') : undefined
 if (isCovered) mkdirSync(coverage)
 // Lines of TypeScript in stacks take time, which is spent where someone looks at a few files.
