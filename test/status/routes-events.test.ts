@@ -14,9 +14,6 @@ import { SharedStore } from '../support/shared-store.js'
 import { portOf } from '../support/transports.js'
 import { nextTurn, turnUntil } from '../support/turns.js'
 
-// Clients that do not read are sent more than all buffers between hold, which takes its time on a busy machine.
-t.setTimeout(180_000)
-
 const unknown = '7f7a8a10-18d0-4cff-8e82-2bf128d80538'
 
 interface Scene {

@@ -49,16 +49,20 @@ export class EventClient {
   }
 
   async * #read (): AsyncGenerator<Event, void, undefined> {
-    let text = ''
+    // A long event comes in hundreds of chunks, which are put together once.
+    let parts: string[] = []
     this.response.setEncoding('utf8')
-    for await (const chunk of this.response) {
-      const messages = (text + String(chunk)).split('\n\n')
-      text = messages.pop() ?? ''
+    for await (const chunk of this.response as AsyncIterable<string>) {
+      parts.push(chunk)
+      if (!((parts.at(-2)?.at(-1) ?? '') + chunk).includes('\n\n')) continue
+      const messages = parts.join('').split('\n\n')
+      parts = [messages.pop() ?? '']
       for (const message of messages) {
         if (message.startsWith(':')) this.comments.push(message)
         else yield parse(message)
       }
     }
+    const text = parts.join('')
     if (text !== '') throw new Error(`the stream ended in the middle of an event: ${text}`)
   }
 }
