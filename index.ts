@@ -140,7 +140,7 @@ async function plugin (app: FastifyInstance, options: BackgroundTasksOptions): P
   app.addHook('preClose', (done) => {
     app.server.off('close', drainFirst)
     executor.stopRetrying()
-    store.pause().catch(() => {})
+    store.pause()
     drainFirst()
     done()
   })

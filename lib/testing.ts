@@ -43,7 +43,7 @@ export function captureTasks (app: FastifyInstance): TaskCapture {
   const tasks: CapturedTask[] = []
   const inside = new WeakMap<CapturedTask, BackgroundTask>()
 
-  executor.admission.capture = (task, args, options, request) => {
+  const capture: typeof executor.admission.capture = (task, args, options, request) => {
     const captured = { name: task.name, args, options, request }
     task.setGone(true)
     task.extras!.cancelGone = (reason) => {
@@ -54,6 +54,8 @@ export function captureTasks (app: FastifyInstance): TaskCapture {
     inside.set(captured, task)
     tasks.push(captured)
   }
+
+  executor.admission.capture = capture
 
   const clearEarlier = executor.admission.clearCaptured
   executor.admission.clearCaptured = (owner) => {
@@ -80,7 +82,8 @@ export function captureTasks (app: FastifyInstance): TaskCapture {
       tasks.length = 0
     },
     restore () {
-      executor.admission.capture = undefined
+      // Tasks may have been captured once more since.
+      if (executor.admission.capture === capture) executor.admission.capture = undefined
     }
   }
 }

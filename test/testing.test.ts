@@ -273,6 +273,20 @@ t.test('after restore tasks run as usual, and those captured can still be run', 
   capture.restore()
 })
 
+t.test('restore of an earlier capture leaves a later one as it is', async (t) => {
+  const { app, capture, ran } = await createScene(t)
+  const later = captureTasks(app)
+  capture.restore()
+  app.backgroundTasks.add(() => { ran.push('captured') })
+  await app.backgroundTasks.idle()
+  t.equal(later.tasks.length, 1)
+  t.same(ran, [])
+  later.restore()
+  app.backgroundTasks.add(() => { ran.push('usual') })
+  await app.backgroundTasks.idle()
+  t.same(ran, ['usual'])
+})
+
 t.test('tasks added before the capture run as usual', async (t) => {
   const app = await createApp(t)
   await app.ready()

@@ -82,7 +82,8 @@ export interface AppBackgroundTasks extends TaskAdder {
   idle (options?: IdleOptions): Promise<void>
   stats (): TaskStats
   /**
-   * The snapshot of an unfinished task, or of one of the last `history` finished ones whose id was read.
+   * The snapshot of an unfinished task, of one of the last `history` finished ones whose id was read, or of one that the
+   * engine keeps, of other processes too.
    * @throws FST_BGT_ENGINE when the engine does not answer
    */
   get (id: string): Promise<TaskSnapshot | undefined>

@@ -24,7 +24,7 @@ export interface ThreadOptions {
 /** Options of `app.register(backgroundTasks, options)`. */
 export interface BackgroundTasksOptions extends RouteTaskOptions {
   /**
-   * How many tasks run at once in the whole app, at least 1; the others wait in order of arrival.
+   * How many tasks run at once in the whole app, at least 1. Requests take turns with those that wait.
    * @default none
    */
   concurrency?: number

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { nextTurn } from '../base/real-timers.js'
 import { errors } from '../errors.js'
+import { within } from '../base/within.js'
 import type { Store } from '../stored/store.js'
 import type { BackgroundTask } from '../task/task.js'
 import type { TaskQueue } from '../request/task-queue.js'
@@ -58,7 +59,8 @@ export function createDrain (store: Store, closeTimeoutMs: number, log: FastifyB
   return async function drain (isLast) {
     deadline ??= performance.now() + closeTimeoutMs
     await executor.stopRetrying()
-    await store.pause()
+    // Whatever it still hands out is left below.
+    await within(Math.max(0, deadline - performance.now()), () => store.pause()).catch(() => {})
     // Those that come meanwhile too.
     store.onForLater = leave
     census.tasks().filter((task) => store.isForLater(task)).forEach(leave)

@@ -15,6 +15,10 @@ export class Fifo<Item> {
     return this.#size === 0
   }
 
+  get size (): number {
+    return this.#size
+  }
+
   /** The item that `shift` would take. */
   get first (): Item | undefined {
     return this.#slots[this.#first]
@@ -34,6 +38,14 @@ export class Fifo<Item> {
     // A burst must not hold its memory for ever.
     if (--this.#size === 0 && this.#slots.length > LARGE) this.#reset()
     return item
+  }
+
+  /** Lets go of the items that are not to stay. */
+  filter (stays: (item: Item) => boolean): void {
+    for (let left = this.#size; left > 0; left--) {
+      const item = this.shift()!
+      if (stays(item)) this.push(item)
+    }
   }
 
   #reset (): void {

@@ -13,7 +13,8 @@ export const THREAD_RULES: Readonly<Record<string, Rule>> = {
   maxThreads: integer(1),
   idleTimeout: { ...number(0, Infinity), must: 'a number >= 0' },
   maxQueue: { must: "an integer >= 0 or 'auto'", check: (value) => value === 'auto' || integer(0).check(value) },
-  concurrentTasksPerWorker: integer(1),
+  // The end of a thread ends all that it runs.
+  concurrentTasksPerWorker: { must: '1', check: (value) => value === 1 },
   atomics: oneOf('sync', 'async', 'disabled'),
   resourceLimits: object,
   argv: texts,

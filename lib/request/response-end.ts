@@ -6,7 +6,7 @@ import type { ResponseEnd } from '../../types/index.js'
 import { awaitResponse, forgetResponse } from './unknown-response.js'
 
 /** Wants to know how a response ended. May be told more than once; the first time counts. */
-export interface ResponseWatcher {
+interface ResponseWatcher {
   end (outcome: ResponseEnd['outcome'], statusCode: number): void
 }
 

@@ -87,7 +87,8 @@ export abstract class TaskQueue implements TaskOwner<BackgroundTask>, Link<TaskQ
       const task = last === undefined || last.finished ? this.#tasks.first : last.next
       if (task === undefined) return dropped
       if (task.startedAt < 0 && task.cancel(CLEARED)) dropped++
-      else last = task
+      // One that an engine is storing stays until it is stored.
+      if (!task.finished) last = task
     }
   }
 

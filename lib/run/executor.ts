@@ -9,7 +9,7 @@ import type { ResolvedOptions } from '../options/options.js'
 import { ReadyLine } from './ready-queue.js'
 import { callOnError, reportCancelled, reportCompleted, reportFailed, reportLate, reportRetry, reportSkipped } from './report.js'
 import { HeldTasks } from './held-tasks.js'
-import { retryDelay } from './retry.js'
+import { isGivenBack, retryDelay, survives } from './retry.js'
 import { Turns } from './turns.js'
 import type { BackgroundTask } from '../task/task.js'
 import type { TaskQueue } from '../request/task-queue.js'
@@ -57,7 +57,6 @@ export class Executor {
   begin (task: BackgroundTask): void {
     const queue = task.owner as TaskQueue
     if (!queue.isShared) return this.wake(queue)
-    // It has its place in the line from now on.
     this.#line.pushTask(task)
     this.#held.add(task)
     this.#turns.schedule()
@@ -87,6 +86,7 @@ export class Executor {
   stop (task: BackgroundTask, queue: TaskQueue, state: 'cancelled' | 'failed', error: unknown): void {
     this.#slice.readClock()
     this.#finish(task, queue, state, error)
+    this.#line.noteEnd(task)
     task.abort(error)
     this.wake(queue)
   }
@@ -99,9 +99,9 @@ export class Executor {
 
   /** Ends a task that has started and that close waits for no longer. It has not failed where another process runs it again. */
   giveUp (task: BackgroundTask, queue: TaskQueue, error: unknown): void {
-    const survives = task.extras?.run?.survives === true
+    const hasFailed = !survives(task)
     this.stop(task, queue, 'failed', error)
-    if (!survives) callOnError(task, error, this.#options.onError, this.census)
+    if (hasFailed) callOnError(task, error, this.#options.onError, this.census)
   }
 
   /** Ends a task whose condition is not met. */
@@ -125,7 +125,7 @@ export class Executor {
   /** Starts one task of the first place in line. */
   #startNext (): void {
     const task = this.#line.take()
-    if (task === undefined) return
+    if (task === undefined) return this.#slice.readClock()
     const queue = task.owner as TaskQueue
     if (task.extras?.stored !== undefined || isWanted(task.options.when, task.response)) this.#start(task, queue)
     else this.skip(task, queue)
@@ -148,7 +148,7 @@ export class Executor {
 
   readonly #settle: Settle = (task, attempt, failed, value) => {
     if (task.state !== 'active' || task.attempt !== attempt) {
-      if (failed) reportLate(task, value)
+      if (failed) reportLate(task, attempt, value)
       return
     }
     this.#slice.readClock()
@@ -163,13 +163,16 @@ export class Executor {
   }
 
   #fail (task: BackgroundTask, queue: TaskQueue, error: unknown): void {
-    const delay = this.#closing && task.extras?.run?.survives !== true ? undefined : retryDelay(task, error)
+    if (isGivenBack(task)) {
+      reportLate(task, task.attempt, error)
+      return this.#finish(task, queue, 'failed', error)
+    }
+    const delay = this.#closing && !survives(task) ? undefined : retryDelay(task, error)
     // retryIf may have cancelled the task.
     if (task.finished) return
     if (delay === undefined) {
       this.#finish(task, queue, 'failed', error)
-      reportFailed(task, error, this.#options.onError, this.census)
-      return
+      return reportFailed(task, error, this.#options.onError, this.census)
     }
     task.endAttempt(true, error)
     this.#slots--

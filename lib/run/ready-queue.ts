@@ -5,6 +5,8 @@ import { BackgroundTask } from '../task/task.js'
 /** What has a task to start, first come, first served: the queues of requests, and tasks that are by themselves. */
 export class ReadyLine {
   readonly #places = new Fifo<TaskQueue | BackgroundTask>()
+  /** How many tasks have been ended from outside since the line was last cleaned. */
+  #ended = 0
 
   get empty (): boolean {
     return this.#places.empty
@@ -27,6 +29,13 @@ export class ReadyLine {
     const queue = task.owner as TaskQueue
     if (queue.isShared) this.#places.push(task)
     else this.pushQueue(queue)
+  }
+
+  /** A task was ended from outside. While all slots are taken nothing passes the line, which must not fill with such tasks. */
+  noteEnd (task: BackgroundTask): void {
+    if (!(task.owner as TaskQueue).isShared || ++this.#ended <= this.#places.size / 2) return
+    this.#places.filter((place) => !(place instanceof BackgroundTask && place.finished))
+    this.#ended = 0
   }
 
   /** Takes the first place out of a line that is not empty, and gives its task, unless it has none any more. */

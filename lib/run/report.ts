@@ -11,14 +11,15 @@ interface Fields {
   err?: unknown
   delay?: number
   reason?: unknown
+  attempt?: number
 }
 
 function write (task: BackgroundTask, level: Level, message: string, fields: Fields = {}): void {
   const { log } = task.owner
   const writeLine = (err: unknown): void => {
     if (level === 'debug' && !isDebugEnabled(log)) return
-    const known = { task: task.name, taskId: task.id, attempt: task.attempt }
-    log[level]({ ...fields, ...('err' in fields && { err }), ...known }, message)
+    const known = { task: task.name, taskId: task.id }
+    log[level]({ attempt: task.attempt, ...fields, ...('err' in fields && { err }), ...known }, message)
   }
   try {
     writeLine(loggable(fields.err))
@@ -29,7 +30,7 @@ function write (task: BackgroundTask, level: Level, message: string, fields: Fie
 }
 
 /** A logger that throws must not stop the tasks behind this one, and there is nowhere left to say so. */
-function tryTo (fn: () => void): void {
+export function tryTo (fn: () => void): void {
   try {
     fn()
   } catch {}
@@ -65,8 +66,8 @@ export function reportRetry (task: BackgroundTask, err: unknown, delay: number):
 }
 
 /** An attempt that nothing waits for any more has failed after all. */
-export function reportLate (task: BackgroundTask, err: unknown): void {
-  write(task, 'debug', 'background task failed after it had been given up', { err })
+export function reportLate (task: BackgroundTask, attempt: number, err: unknown): void {
+  write(task, 'debug', 'background task failed after it had been given up', { err, attempt })
 }
 
 /** A callback of the app's own has failed. */

@@ -1,7 +1,18 @@
+import { errors } from '../errors.js'
 import { isThenable } from './attempt.js'
 import { nextDelay } from './backoff.js'
 import { reportCallback } from './report.js'
 import type { BackgroundTask } from '../task/task.js'
+
+/** Whether another process runs the task again where this one does not end it. */
+export function survives ({ extras }: BackgroundTask): boolean {
+  return extras?.run?.survives === true
+}
+
+/** Whether the attempt, which has just failed, has obeyed the abort of close: another process makes it again. */
+export function isGivenBack (task: BackgroundTask): boolean {
+  return survives(task) && task.extras?.abortReason instanceof errors.FST_BGT_CLOSING
+}
 
 /** Milliseconds until the next attempt of a task that has just failed, or undefined if that was the last one. */
 export function retryDelay (task: BackgroundTask, error: unknown): number | undefined {

@@ -1,6 +1,7 @@
 import type { Engine, TaskSnapshot } from '../../types/index.js'
 import type { Executor } from '../run/executor.js'
 import { nowMs } from '../base/clock.js'
+import { Cancelled } from '../task/cancelled.js'
 import type { BackgroundTask } from '../task/task.js'
 import type { TaskQueue } from '../request/task-queue.js'
 
@@ -12,7 +13,7 @@ export class LateCancel {
   settle!: (effect: boolean | Promise<boolean>) => void
 
   constructor (reason: unknown) {
-    this.reason = reason
+    this.reason = reason instanceof Cancelled ? reason.reason : reason
     this.effect = new Promise((resolve) => { this.settle = resolve })
     // Nobody need wait for it.
     this.effect.catch(() => {})

@@ -4,6 +4,7 @@ import { errors } from '../errors.js'
 import { Quiet } from '../base/quiet.js'
 import { setImmediate } from '../base/real-timers.js'
 import { errorSnapshot } from '../base/snapshot.js'
+import { tryTo } from '../run/report.js'
 import { Refusals } from './refusals.js'
 import type { Store } from './store.js'
 import { BackgroundTask } from '../task/task.js'
@@ -52,7 +53,7 @@ export function createRunner (store: Store, listFor: (stored: StoredTask) => Tas
   function leave (stored: StoredTask, message: string, delay: number, attempt: number, err?: unknown): RunOutcome {
     const { id: taskId, name: task } = stored
     if (quiet.maySay(JSON.stringify([message, task]))) {
-      listFor(stored).log.warn({ ...(err !== undefined && { err }), task, taskId, attempt, delay }, message)
+      tryTo(() => { listFor(stored).log.warn({ ...(err !== undefined && { err }), task, taskId, attempt, delay }, message) })
     }
     return { state: 'interrupted', delay }
   }

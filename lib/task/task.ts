@@ -134,7 +134,7 @@ export class BackgroundTask extends AsyncResource implements Task<any> {
     this.#extras().startClock = startClock
   }
 
-  /** Starts or replaces the task's only timer. */
+  /** Starts the task's only timer: of the attempt that runs, or of the backoff. */
   setTimer (callback: (task: BackgroundTask, attempt: number) => void, ms: number): void {
     this.#extras().timer = setTimeout(callback, ms, this, this.attempt)
   }

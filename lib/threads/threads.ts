@@ -51,14 +51,13 @@ export class Threads {
   async run (call: ThreadCall, attempt: ThreadAttempt): Promise<unknown> {
     attempt.signal.throwIfAborted()
     const abort = new AbortController()
-    attempt.signal.addEventListener('abort', () => { abort.abort(attempt.signal.reason) }, { once: true })
-    const { pool, gate } = await (this.#pool ??= this.#open())
-    await gate.enter(abort.signal)
+    const onAbort = (): void => { abort.abort(attempt.signal.reason) }
+    attempt.signal.addEventListener('abort', onAbort)
     try {
-      abort.signal.throwIfAborted()
-      return await this.#runIn(pool, call, { attempt, abort, reports: 0 })
+      return await this.#runInTurn(call, { attempt, abort, reports: 0 })
     } finally {
-      gate.leave()
+      // The next attempt may have the same signal.
+      attempt.signal.removeEventListener('abort', onAbort)
     }
   }
 
@@ -77,6 +76,18 @@ export class Threads {
     // Piscina must not queue: its queue changes the order of tasks that have a signal, and stands still when the last
     // thread is ended while minThreads is 0.
     return { pool, gate: new Gate(Math.ceil(pool.maxThreads)) }
+  }
+
+  async #runInTurn (call: ThreadCall, running: Running): Promise<unknown> {
+    const { signal } = running.abort
+    const { pool, gate } = await (this.#pool ??= this.#open())
+    await gate.enter(signal)
+    try {
+      signal.throwIfAborted()
+      return await this.#runIn(pool, call, running)
+    } finally {
+      gate.leave()
+    }
   }
 
   async #runIn (pool: ThreadPool, call: ThreadCall, running: Running): Promise<unknown> {

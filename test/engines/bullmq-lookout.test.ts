@@ -106,6 +106,46 @@ t.test('on Redis', { skip: withoutRedis }, async (t) => {
     end()
   })
 
+  t.test('nobody is told of changes once the watch is over, also where it ends before the events are there', async (t) => {
+    const { engine, rig } = await openRig(t, { connection })
+    let changes = 0
+    engine.watch(task().id, () => { changes++ })()
+    // Its first answer is that of the events, too.
+    let isOpen = false
+    const end = engine.watch(task().id, () => { isOpen = true })
+    await until(() => isOpen)
+    end()
+    t.equal(changes, 0)
+    await rig.close()
+  })
+
+  t.test('a task that was taken for lost and runs once more in the same worker can be cancelled', async (t) => {
+    const { engine, rig } = await openRig(t, { connection, lockDuration: 1000, stalledInterval: 100 })
+    const ends = [latch(), latch()]
+    const signals: AbortSignal[] = []
+    await rig.start(async (stored, { signal }) => {
+      const run = signals.push(signal)
+      await Promise.race([ends[run - 1]!.promise, new Promise((resolve) => { signal.addEventListener('abort', resolve) })])
+      return completed
+    }, { concurrency: 2 })
+    const stored = task()
+    await engine.add([stored])
+    await until(() => signals.length === 1)
+    await redis.ask(async (client) => {
+      // A worker whose event loop was held for longer than lockDuration has lost its lock.
+      await until(async () => {
+        await client.del(`bull:${engine.queue.name}:${stored.id}:lock`)
+        return signals.length === 2
+      })
+    })
+    ends[0]!.open()
+    await until(async () => (await engine.get(stored.id))?.state === 'active')
+    t.equal(await engine.cancel(stored.id), true)
+    await until(() => signals[1]!.aborted)
+    t.equal(signals[1]!.aborted, true)
+    await rig.end(stored.id)
+  })
+
   t.test('what another program has written as progress, and is no JSON, is none', async (t) => {
     const { engine } = await openRig(t, { connection })
     const stored = task()

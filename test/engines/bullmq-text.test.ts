@@ -65,7 +65,28 @@ async function runToEnd (t: Test, store: Store, definition: Definition, payload:
   return { snapshot: snapshot!, runs, failures }
 }
 
+function named (name: string): Error {
+  return Object.assign(new Error('of the handler'), { name })
+}
+
 function textTests (t: Test, store: Store): void {
+  for (const [title, thrown] of [
+    ['DelayedError', named('DelayedError')],
+    ['WaitingError', named('WaitingError')],
+    ['WaitingChildrenError', named('WaitingChildrenError')],
+    ['UnrecoverableError', named('UnrecoverableError')],
+    ['rate limit', new Error('bullmq:rateLimitExceeded')]
+  ] as const) {
+    for (const retries of [0, 1]) {
+      t.test(`an error that looks like BullMQ's own is one like any other: ${title}, retries: ${retries}`, async (t) => {
+        const { snapshot, runs, failures } = await runToEnd(t, store, { retry: { retries, delay: 1 }, async handler () { throw thrown } })
+        t.match(snapshot, { state: 'failed', attempt: 1 + retries, error: { name: thrown.name, message: thrown.message } })
+        t.equal(runs, 1 + retries)
+        t.equal(failures, 1)
+      })
+    }
+  }
+
   for (const retry of [0, { retries: 1, delay: 1 }]) {
     t.test(`a task whose error a store cannot keep fails once, retry: ${JSON.stringify(retry)}`, async (t) => {
       const { snapshot, runs, failures } = await runToEnd(t, store, {

@@ -2,6 +2,7 @@ import t from 'tap'
 import type { Task } from '../../index.js'
 import { createApp } from '../support/app.js'
 import { useFakeTimers } from '../support/clock.js'
+import { collectGarbage } from '../support/garbage.js'
 import { createLatch } from '../support/latch.js'
 import { createLog } from '../support/log.js'
 import { nextTurn, turnUntil } from '../support/turns.js'
@@ -114,6 +115,39 @@ t.test('a cancelled function that rejects later is logged at debug, and nothing 
     { level: 'debug', msg: 'background task failed after it had been given up', task: 'late', err: { message: 'late' } }
   ])
   t.equal(log.taskLines().length, 2)
+})
+
+t.test('the line of a late failure names the attempt that failed', async (t) => {
+  const log = createLog()
+  const app = await createApp(t, {}, { logger: log.logger })
+  const late = createLatch<Promise<void>>()
+  app.backgroundTasks.add({ timeout: 5, retry: { retries: 1, delay: 0 } }, ({ attempt }: Task) => attempt === 1 ? late.promise : undefined)
+  await app.backgroundTasks.idle()
+  late.resolve(Promise.reject(new Error('late')))
+  await nextTurn()
+  t.match(log.taskLines().at(-1), { msg: 'background task failed after it had been given up', attempt: 1, err: { message: 'late' } })
+})
+
+t.test('tasks that are cancelled while others hold all slots are kept nowhere, and cost no turn', async (t) => {
+  const app = await createApp(t, { concurrency: 1, history: 0 })
+  const release = createLatch()
+  const running = app.backgroundTasks.add(() => release.promise)
+  await turnUntil(() => running.state === 'active')
+  const refs: Array<WeakRef<Task>> = []
+  for (let index = 0; index < 1000; index++) {
+    const task = app.backgroundTasks.add(() => {})
+    refs.push(new WeakRef(task))
+    task.cancel()
+  }
+  const next = app.backgroundTasks.add(() => {})
+  await nextTurn()
+  await nextTurn()
+  collectGarbage()
+  const kept = refs.filter((ref) => ref.deref() !== undefined).length
+  t.ok(kept < 10, `${kept} kept`)
+  release.resolve()
+  await app.backgroundTasks.idle()
+  t.equal(next.state, 'completed')
 })
 
 t.test('a task that cancels itself stays cancelled, whatever it returns or throws', async (t) => {

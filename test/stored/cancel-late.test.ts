@@ -141,3 +141,36 @@ t.test('cancelling a function beside a task that is stored ends it at once', asy
   release()
   t.equal((await settled(app, engine, task)).state, 'completed')
 })
+
+t.test('clear drops a task that is being stored', async (t) => {
+  const reasons: unknown[] = []
+  const { engine, asked, release } = createHeldEngine((hold) => createDistantEngine((inner) => ({
+    ...hold?.(inner),
+    start: (host) => inner.start({ ...host, worker: false }),
+    cancel (id, reason) {
+      reasons.push(reason)
+      return inner.cancel(id, reason)
+    }
+  })))
+  const work = named(() => { t.fail('it was cleared') })
+  const app = await createApp(t, { engine, tasks: [work] })
+  const tasks: Task[] = []
+  const dropped: number[] = []
+  app.get('/', async (request) => {
+    const { backgroundTasks } = request
+    tasks.push(backgroundTasks.add(work, 1), backgroundTasks.add(work, 2))
+    const flushed = backgroundTasks.flush()
+    await asked
+    tasks.push(backgroundTasks.add(() => { t.fail('it was cleared') }))
+    dropped.push(backgroundTasks.clear())
+    release()
+    await flushed
+    return 'ok'
+  })
+  t.equal((await app.inject('/')).statusCode, 200)
+  await app.backgroundTasks.idle()
+  t.same(dropped, [3])
+  t.same(tasks.map(({ state }) => state), ['cancelled', 'cancelled', 'cancelled'])
+  for (const { error } of tasks) t.match(error, { code: 'FST_BGT_CANCELLED', cause: 'cleared' })
+  t.same(reasons, ['cleared', 'cleared'])
+})

@@ -1,9 +1,11 @@
 import t, { type Test } from 'tap'
-import { type BackgroundTasksOptions, type Task, defineTask } from '../../index.js'
+import { type BackgroundTasksOptions, type NamedTask, type Task, defineTask } from '../../index.js'
 import { createApp } from '../support/app.js'
 import { useFakeClock } from '../support/clock.js'
 import { createEngine } from '../support/engine.js'
 import { createLatch } from '../support/latch.js'
+import { createLog } from '../support/log.js'
+import { SharedStore } from '../support/shared-store.js'
 import { createStoredApp, named } from '../support/stored-app.js'
 import { nextTurn, turnUntil } from '../support/turns.js'
 
@@ -292,5 +294,50 @@ for (const [title, pause] of [
     t.ok(events.includes('task'))
     t.equal(fn.state, 'completed')
     t.equal(events.at(-1), 'close')
+  })
+}
+
+t.test('a pause that the engine does not answer holds the deadline of close up by nothing', async (t) => {
+  const answer = createLatch()
+  const engine = createEngine(() => ({ pause: () => answer.promise }))
+  const app = await createApp(t, { engine, closeTimeout: 20, storeTimeout: 50_000 })
+  await app.ready()
+  const task = app.backgroundTasks.add({}, async ({ signal }: Task) => {
+    await new Promise((resolve) => { signal.addEventListener('abort', resolve) })
+    signal.throwIfAborted()
+  })
+  await turnUntil(() => task.state === 'active')
+  await app.close()
+  t.match(task.error, { code: 'FST_BGT_CLOSING' })
+  answer.resolve()
+})
+
+for (const retries of [0, 3]) {
+  t.test(`a task that obeys the abort of close runs on elsewhere as the same attempt, with ${retries} retries`, async (t) => {
+    const store = new SharedStore()
+    const log = createLog()
+    const attempts: Array<[worker: string, attempt: number]> = []
+    const started = createLatch()
+    const worker = (name: string): NamedTask => named(async (payload, { attempt, signal }) => {
+      attempts.push([name, attempt])
+      if (name === 'second') return
+      started.resolve()
+      await new Promise((resolve) => { signal.addEventListener('abort', resolve) })
+      throw signal.reason
+    }, { retry: { retries, delay: 60_000 } })
+    const onError = (): void => { t.fail('it has not failed') }
+    const first = worker('first')
+    const app = await createApp(t, { engine: store.createEngine(), tasks: [first], closeTimeout: 10, onError }, { logger: log.logger })
+    await app.ready()
+    const { id } = app.backgroundTasks.add(first, {})
+    await started.promise
+    await app.close()
+    t.same(log.lines.filter(({ level }) => level === 'warn' || level === 'error'), [])
+    t.match(log.taskLines(), [{ level: 'debug', msg: 'background task failed after it had been given up', attempt: 1 }])
+    const next = await createApp(t, { engine: store.createEngine(), tasks: [worker('second')] })
+    await next.ready()
+    await turnUntil(() => attempts.length === 2)
+    t.same(attempts, [['first', 1], ['second', 1]])
+    await turnUntil(() => store.entries.get(id)?.snapshot.state === 'completed')
   })
 }

@@ -317,6 +317,18 @@ t.test('the hour of a refused payload begins when its task is due, or its retry 
   }
 })
 
+t.test('a name that a worker does not know waits for another also where the logger throws', async (t) => {
+  const store = new SharedStore()
+  const work = named(() => {})
+  const web = await createProcess(t, store, { tasks: [work], worker: false })
+  const ignorant = await createProcess(t, store, {})
+  await Promise.all([web.app.ready(), ignorant.app.ready()])
+  t.intercept(ignorant.app, 'log', { get () { throw new Error('no logger') } })
+  const { id } = web.app.backgroundTasks.add(work, 1)
+  await until(web, id, ({ state }) => state === 'delayed')
+  t.equal(await web.app.backgroundTasks.cancel(id), true)
+})
+
 t.test('a name that one worker does not know is left to another, with one line a minute', async (t) => {
   const store = new SharedStore()
   const work = named(() => {})
@@ -396,6 +408,7 @@ t.test('a task that the shutdown deadline interrupts runs again elsewhere, with 
   await second.app.ready()
   t.match(await end(web, id), { state: 'completed', attempt: 1 })
   t.same(attempts, [['first', id, 1], ['second', id, 1]])
+  t.same(errors, [])
 })
 
 t.test('a task that fails while its worker closes is retried elsewhere', async (t) => {

@@ -8,7 +8,7 @@ export type Store = Pick<BullmqEngineOptions, 'connection' | 'postgres'>
 let queues = 0
 
 /** An engine that is connected, on a queue of its own unless one is named. */
-export async function openRig (t: Test, store: Store, queue = `rig-${queues++}`): Promise<{ engine: BullmqEngine, rig: Rig }> {
+export async function openRig (t: Test, store: Store & Partial<BullmqEngineOptions>, queue = `rig-${queues++}`): Promise<{ engine: BullmqEngine, rig: Rig }> {
   const engine = bullmqEngine({ ...store, queue })
   const rig = new Rig(engine)
   t.teardown(() => rig.close())

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import t from 'tap'
 import type { ThreadOptions } from '../../index.js'
 import { createLog } from '../support/log.js'
@@ -123,6 +124,14 @@ t.test('a failed file is retried, or not, as for any error', async (t) => {
   await app.backgroundTasks.idle()
   t.equal(task.attempt, 3)
   t.same(codes, ['E_ORDER', 'E_ORDER'])
+})
+
+t.test('an attempt leaves no listener on the signal, which the next one has too', async (t) => {
+  const app = await createThreadApp(t)
+  const task = app.backgroundTasks.add(failing, { kind: 'error' }, { retry: { retries: 11, delay: 0 } })
+  await app.backgroundTasks.idle()
+  t.equal(task.attempt, 12)
+  t.same(getEventListeners(task.signal, 'abort'), [])
 })
 
 t.test('threads that cannot start fail the tasks that would need them', async (t) => {

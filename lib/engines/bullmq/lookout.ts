@@ -1,5 +1,6 @@
 import type * as Bullmq from 'bullmq'
 import { Watchers } from '../../base/watchers.js'
+import { parseOrText } from './json-or-text.js'
 import type { Clients } from './clients.js'
 import type { Look, Records } from './records.js'
 import type { Runner } from './runner.js'
@@ -43,9 +44,13 @@ export class Lookout {
   watch (id: string, onChange: () => void): () => void {
     const events = this.#follow()
     const end = this.#watchers.add(id, onChange)
+    let isOver = false
     // What happens until the stream of events is open would go unseen.
-    events.waitUntilReady().then(onChange, () => {})
-    return end
+    events.waitUntilReady().then(() => { if (!isOver) onChange() }, () => {})
+    return () => {
+      isOver = true
+      end()
+    }
   }
 
   close (): void {
@@ -59,7 +64,7 @@ export class Lookout {
     const events = this.#clients.events()
     for (const change of CHANGES) events.on(change, ({ jobId }: { jobId: string }) => { this.#watchers.notify(jobId) })
     const onCancel = ({ jobId, reason }: { jobId: string, reason?: string }): void => {
-      this.#runner?.cancel(jobId, reason === undefined ? undefined : JSON.parse(reason))
+      this.#runner?.cancel(jobId, parseOrText(reason))
       this.#watchers.notify(jobId)
     }
     events.on('cancel' as 'removed', onCancel as () => void)

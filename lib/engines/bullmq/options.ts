@@ -30,7 +30,8 @@ export interface BullmqEngineOptions {
    */
   stalledInterval?: number
   /**
-   * Milliseconds that a finished task can still be looked up. Older ones go when another task ends. At least 1000.
+   * Milliseconds that a finished task can still be looked up. An older one goes when
+   * another task ends as it did, completed or not. At least 1000.
    * @default 86400000, a day
    */
   removeAfter?: number

@@ -1,4 +1,5 @@
 import type * as Bullmq from 'bullmq'
+import { parseOrText } from './json-or-text.js'
 import { CANCELLED, type Cancelled, type Records } from './records.js'
 
 /** KEYS: the sets of completed, failed, delayed and active jobs. ARGV[1]: the start of all keys. */
@@ -98,16 +99,16 @@ export function redisRecords (backend: Bullmq.RedisQueueBackend): Records {
         timestamp: Number(timestamp),
         processedOn: numberOf(processedOn),
         finishedOn: numberOf(finishedOn),
-        progress: parse(progress),
-        returnvalue: parse(returnvalue),
+        progress: parseOrText(progress),
+        returnvalue: parseOrText(returnvalue),
         failedReason: failedReason ?? undefined,
-        error: parse(error),
-        cancelled: parse(cancelled)
+        error: parseOrText(error),
+        cancelled: parseOrText(cancelled)
       }
     },
     async look (ids) {
       const looks = await run<Array<[string, string, string | null]>>('backgroundTaskLook', [...sets, base, ...ids])
-      return looks.map(([id, version, cancelled]) => ({ id, version, cancelled: parse(cancelled) }))
+      return looks.map(([id, version, cancelled]) => ({ id, version, cancelled: parseOrText(cancelled) }))
     },
     async cancel (id, mark) {
       // `at` is the field that is always there: the script puts another one in front of it.
@@ -121,14 +122,4 @@ export function redisRecords (backend: Bullmq.RedisQueueBackend): Records {
 
 function numberOf (text: string | null): number | undefined {
   return text === null ? undefined : Number(text)
-}
-
-/** BullMQ writes JSON. What another program has written is shown as it is. */
-function parse (text: string | null): any {
-  if (text === null) return undefined
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text
-  }
 }

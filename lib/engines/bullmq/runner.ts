@@ -4,15 +4,19 @@ import type { BullmqModule } from './module.js'
 import type { Records } from './records.js'
 import { withStackOf } from './stack.js'
 
-/** A failed attempt that BullMQ shall have run again. */
+/** A failed attempt that BullMQ shall have run again. It has no name of the handler's: BullMQ takes some for its own. */
 class RetryError extends Error {
   readonly delayMs: number
 
-  constructor ({ name, message }: TaskErrorSnapshot, delayMs: number) {
-    super(message)
-    this.name = name
+  constructor (error: TaskErrorSnapshot, delayMs: number) {
+    super(messageOf(error))
     this.delayMs = delayMs
   }
+}
+
+/** What BullMQ is told of an error. It takes the message of its own `RateLimitError` for a job that is to run again. */
+function messageOf ({ name, message }: TaskErrorSnapshot): string {
+  return message.startsWith('bullmq:') ? `${name}: ${message}` : message
 }
 
 /** BullMQ's `backoffStrategy`: waits as long as the outcome says. */
@@ -64,7 +68,8 @@ export class Runner {
       await reports.sent
       return await this.#conclude(job, token, outcome, thrown)
     } finally {
-      this.#running.delete(id)
+      // A job that was taken for lost may run once more by now.
+      if (this.#running.get(id) === controller) this.#running.delete(id)
     }
   }
 
@@ -80,11 +85,11 @@ export class Runner {
       case 'cancelled':
         // Marked by now, unless it was cancelled in this process.
         await this.#records.cancel(idOf(job), { at: Date.now() }).catch(() => {})
-        throw new UnrecoverableError(outcome.error.message)
+        throw new UnrecoverableError(messageOf(outcome.error))
       case 'failed':
         // That this fails must not be taken for a failed attempt, which would be tried again.
         await this.#records.note(idOf(job), outcome.error).catch(() => {})
-        throw withStackOf(thrown, outcome.error, new UnrecoverableError(outcome.error.message))
+        throw withStackOf(thrown, outcome.error, new UnrecoverableError(messageOf(outcome.error)))
     }
   }
 

@@ -52,11 +52,10 @@ export function engineConformance (
         rigs.push(rig)
         return rig
       }
-      try {
-        await check(await open(), open)
-      } finally {
-        for (const rig of rigs) await rig.close()
-      }
+      const [checked] = await Promise.allSettled([open().then((rig) => check(rig, open))])
+      const closed = await Promise.allSettled(rigs.map((rig) => rig.close()))
+      // What the check has found tells more than an engine that cannot be closed after it.
+      for (const end of [checked, ...closed]) if (end.status === 'rejected') throw end.reason
     }
   }))
 }
