@@ -203,6 +203,11 @@ t.test('the conformance suite closes every engine that it opens, also when a cas
   t.equal(open, 0)
 })
 
+t.test('a case whose look at a task fails, fails with the error of the engine', async (t) => {
+  const [first] = engineConformance(() => createEngine(() => ({ get: () => Promise.reject(new Error('no store')) })))
+  await t.rejects(first!.run(), { message: 'no store' })
+})
+
 t.test('the cases of a shared store, of a local engine and of a crash come only when asked for', async (t) => {
   const { createEngine } = new SharedStore()
   const namesOf = (options?: ConformanceOptions): string[] => engineConformance(createEngine, options).map(({ name }) => name)
