@@ -202,6 +202,23 @@ t.test('on PostgreSQL', { skip: withoutPostgres }, async (t) => {
       await pool.end()
     })
   }
+
+  t.test("engines leave a pool of the user's as many listeners as one of them does", async (t) => {
+    const pool = new Pool({ connectionString: postgres.connectionString, options: '-c search_path=bullmq' })
+    const counts: number[][] = []
+    for (const round of [1, 2, 3]) {
+      const rig = new Rig(bullmqEngine({ postgres: pool, queue: 'listeners' }))
+      await rig.start()
+      const stored = task()
+      await rig.engine.add([stored])
+      await rig.end(stored.id)
+      await rig.close()
+      counts.push(pool.eventNames().map((name: string) => pool.listenerCount(name)))
+      t.same(counts.at(-1), counts[0], `round ${round}`)
+    }
+    await pool.end()
+  })
+
   const store = { postgres: postgres.connectionString }
   engineTests(t, store)
 })

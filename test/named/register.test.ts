@@ -228,8 +228,8 @@ t.test('register is refused once the app is ready, every time', async (t) => {
   await app.ready()
   const work = named('work')
   t.throws(() => { app.backgroundTasks.register(work) })
-  t.throws(() => { app.backgroundTasks.register(work) }, { code: 'FST_ERR_INSTANCE_ALREADY_LISTENING' })
-  t.throws(() => { app.backgroundTasks.register(named('other')) }, { code: 'FST_ERR_INSTANCE_ALREADY_LISTENING' })
+  t.throws(() => { app.backgroundTasks.register(work) }, { code: /^FST_ERR_INSTANCE_ALREADY_/ })
+  t.throws(() => { app.backgroundTasks.register(named('other')) }, { code: /^FST_ERR_INSTANCE_ALREADY_/ })
 })
 
 t.test('the onSend hook is there only once a task is registered', async (t) => {

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { FastifyInstance, FastifyServerOptions } from 'fastify'
+import { type FastifyInstance, type FastifyServerOptions, fastify } from 'fastify'
 import type { Call } from './transports.js'
 
 /** One way to reply, and the status that the client gets. */
@@ -9,6 +9,8 @@ export interface ReplyRow {
   readonly status: number
   readonly call?: Call
   readonly options?: FastifyServerOptions
+  /** Why Fastify itself cannot do it. */
+  readonly skip?: string | false
   setup (app: FastifyInstance): void
 }
 
@@ -275,6 +277,7 @@ export const brokenReplyRows: readonly ReplyRow[] = [
     title: 'a handlerTimeout in the middle of a stream',
     status: 200,
     options: { handlerTimeout: 50 },
+    skip: fastify().version.startsWith('6.0.0-alpha.') && 'this Fastify writes a second head, which is an uncaught exception',
     setup (app) {
       app.get('/', async (_request, reply) => reply.send(Readable.from((async function * () {
         yield 'hel'

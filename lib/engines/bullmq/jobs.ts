@@ -3,14 +3,12 @@ import type { StoredRetry, StoredTask, TaskErrorSnapshot, TaskSnapshot } from '.
 import { errors } from '../../errors.js'
 import { BACKOFF } from '../../options/options.js'
 import { errorSnapshot } from '../../base/snapshot.js'
-import type { JobRecord } from './records.js'
+import type { JobRecord, Notes } from './records.js'
 
 /** What BullMQ has no place of its own for: every request pays for each byte. */
-export interface JobData extends Omit<StoredTask, 'id' | 'name' | 'createdAt' | 'retry' | 'delay' | 'priority'> {
+export interface JobData extends Omit<StoredTask, 'id' | 'name' | 'createdAt' | 'retry' | 'delay' | 'priority'>, Partial<Notes> {
   /** Of the retries, what is not usual. Their number is in BullMQ's `attempts`. */
   retry?: Partial<StoredRetry>
-  /** Where the store keeps it here: why the last attempt failed. */
-  error?: TaskErrorSnapshot
 }
 
 export type TaskJob = Job<JobData, unknown, string>
@@ -52,7 +50,7 @@ function isUnusual ({ delay, factor, maxDelay, jitter, conditional }: StoredRetr
 }
 
 export function toStored (job: TaskJob): StoredTask {
-  const { error, retry, ...stored } = job.data
+  const { error, startedAt, retry, ...stored } = job.data
   const { attempts, delay = 0 } = job.opts
   const retries = (attempts as number) - 1
   return {
@@ -77,23 +75,42 @@ const STATES: Partial<Record<JobState, TaskSnapshot['state']>> =
   { active: 'active', completed: 'completed', failed: 'failed', delayed: 'delayed' }
 
 export function toSnapshot (record: JobRecord): TaskSnapshot {
-  const { id, name, attemptsMade, timestamp, processedOn, finishedOn, progress, cancelled } = record
+  const { id, name, timestamp, progress } = record
   const state = stateOf(record)
   const error = errorOf(record, state)
-  // A job that is cancelled before it runs is there until a worker takes it.
-  const finishedAt = finishedOn ?? (state === 'cancelled' ? cancelled?.at : undefined)
+  const { attempts, startedAt, finishedAt } = endedByMark(record, state) ?? timesOf(record, state)
   return {
     id,
     name,
     state,
-    attempt: state === 'active' ? attemptsMade + 1 : Math.max(1, attemptsMade),
+    attempt: Math.max(1, attempts),
     ...(isWrapped(progress) && { progress: progress.value }),
     createdAt: isoOf(timestamp),
-    ...(processedOn !== undefined && { startedAt: isoOf(processedOn) }),
+    ...(startedAt !== undefined && { startedAt: isoOf(startedAt) }),
     ...(finishedAt !== undefined && { finishedAt: isoOf(finishedAt) }),
     ...(error !== undefined && { error }),
     ...(state === 'completed' && resultOf(record))
   }
+}
+
+interface Times {
+  attempts: number
+  startedAt: number | undefined
+  finishedAt: number | undefined
+}
+
+function timesOf ({ attemptsMade, startedAt, processedOn, finishedOn }: JobRecord, state: TaskSnapshot['state']): Times {
+  return { attempts: attemptsMade + (state === 'active' ? 1 : 0), startedAt: startedAt ?? processedOn, finishedAt: finishedOn }
+}
+
+/** A job that was cancelled between attempts ended then. That a worker has to take it once more, and ends it, is no attempt. */
+function endedByMark (record: JobRecord, state: TaskSnapshot['state']): Times | undefined {
+  const { attemptsMade, attemptsStarted, finishedOn, startedAt, processedOn, cancelled } = record
+  if (state !== 'cancelled' || cancelled === undefined) return undefined
+  const isTakenAgain = attemptsStarted > cancelled.during
+  if (finishedOn !== undefined && !isTakenAgain) return undefined
+  const attempts = finishedOn === undefined ? attemptsMade : attemptsMade - 1
+  return { attempts, startedAt: startedAt ?? (isTakenAgain ? undefined : processedOn), finishedAt: cancelled.at }
 }
 
 /** A job that is cancelled while it runs is active until its worker has said how it ended. */

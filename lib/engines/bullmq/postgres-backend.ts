@@ -8,7 +8,7 @@ interface Opening {
   waitUntilReady: () => Promise<void>
 }
 
-interface Connection extends Opening {
+interface Connection extends Opening, NodeJS.EventEmitter {
   pool: NodeJS.EventEmitter
   /** Undefined until it begins to close. */
   isClosing: unknown
@@ -27,8 +27,7 @@ export function postgresBackend (bullmq: BullmqModule): Bullmq.BackendFactory<an
     failMarked(backend)
     const { connection } = backend as unknown as { connection: Connection }
     const pool = isPool(options.connection) ? options.connection : undefined
-    // The error of a client that is lent while its connection breaks would end the process; its query rejects all the same.
-    connection.pool.on('connect', (client) => { client.on('error', () => {}) })
+    guard(connection)
     const { getListenClient } = connection
     connection.getListenClient = async () => {
       // Nobody would give back a client that is lent from now on, and the pool of a user never end.
@@ -57,6 +56,21 @@ export function postgresBackend (bullmq: BullmqModule): Bullmq.BackendFactory<an
       await disconnect.call(backend)
     }
     return backend
+  }
+}
+
+const guarded = new WeakSet<object>()
+
+/** Keeps errors of idle and of lent clients from ending the process; the query of a lent one rejects all the same. */
+function guard (connection: Connection): void {
+  const { pool } = connection
+  // BullMQ would leave its listener on a pool of the user's.
+  const own = pool.listeners('error').at(-1) as () => void
+  connection.once('close', () => { pool.off('error', own) })
+  if (!guarded.has(pool)) {
+    guarded.add(pool)
+    pool.on('connect', (client) => { client.on('error', () => {}) })
+    pool.on('error', () => {})
   }
 }
 

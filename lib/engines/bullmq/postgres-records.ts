@@ -7,7 +7,8 @@ const MARK = "mark.parent_queue = job.queue AND mark.parent_id = job.id AND mark
 
 const READ = `
 SELECT id, name, state, attempts_made, attempts_started, added_at_ms, processed_at_ms, finished_at_ms, progress, return_value,
-       failed_reason, CASE WHEN state = 'failed' THEN data->'error' END AS error, mark.value AS cancelled
+       failed_reason, CASE WHEN state = 'failed' THEN data->'error' END AS error, data->'startedAt' AS started_at,
+       mark.value AS cancelled
   FROM job LEFT JOIN job_dependency AS mark ON ${MARK}
  WHERE queue = $1 AND id = $2`
 
@@ -31,7 +32,7 @@ WITH marked AS (
 SELECT CASE WHEN NOT EXISTS (SELECT FROM mark) THEN 'again' WHEN state = 'delayed' THEN 'delayed' ELSE 'other' END AS cancelled
   FROM marked`
 
-const NOTE = "UPDATE job SET data = data || jsonb_build_object('error', $3::jsonb) WHERE queue = $1 AND id = $2"
+const NOTE = 'UPDATE job SET data = data || jsonb_build_object($3::text, $4::jsonb) WHERE queue = $1 AND id = $2'
 
 /** What we use of a backend's inside: it waits until it is open, and knows when it closes. */
 interface Queries {
@@ -52,6 +53,7 @@ interface Row {
   return_value: unknown
   failed_reason: string | null
   error: TaskErrorSnapshot | null
+  started_at: number | null
   cancelled: Cancellation | null
 }
 
@@ -79,6 +81,7 @@ export function postgresRecords (backend: Bullmq.IQueueBackend): Records {
         returnvalue: row.return_value,
         failedReason: row.failed_reason ?? undefined,
         error: row.error ?? undefined,
+        startedAt: row.started_at ?? undefined,
         cancelled: row.cancelled ?? undefined
       }
     },
@@ -91,8 +94,8 @@ export function postgresRecords (backend: Bullmq.IQueueBackend): Records {
       const [row] = await query<{ cancelled: Cancelled }>(CANCEL, id, JSON.stringify(mark), CANCELLED)
       return row?.cancelled ?? 'none'
     },
-    async note (id, error) {
-      await query(NOTE, id, JSON.stringify(error))
+    async note (id, name, value) {
+      await query(NOTE, id, name, JSON.stringify(value))
     }
   }
 }

@@ -27,6 +27,8 @@ export interface JobRecord {
   readonly failedReason: string | undefined
   /** Why the last attempt failed, with what BullMQ's `failedReason` has no place for. */
   readonly error: TaskErrorSnapshot | undefined
+  /** When the first attempt started, of a job that has been tried again: BullMQ's `processedOn` is that of the last one. */
+  readonly startedAt: number | undefined
   readonly cancelled: Cancellation | undefined
 }
 
@@ -47,8 +49,13 @@ export interface Records {
   look (ids: string[]): Promise<Look[]>
   /** Marks a job that has not ended, and frees its key. From then on it cannot complete. */
   cancel (id: string, mark: Omit<Cancellation, 'during'>): Promise<Cancelled>
-  /** Keeps why the last attempt failed. */
-  note (id: string, error: TaskErrorSnapshot): Promise<void>
+  /** Keeps a fact of a job that BullMQ has no place for. */
+  note<Name extends keyof Notes> (id: string, name: Name, value: Notes[Name]): Promise<void>
+}
+
+export interface Notes {
+  error: TaskErrorSnapshot
+  startedAt: number
 }
 
 /** What BullMQ gives as the reason of a failure. */

@@ -19,7 +19,7 @@ const READ = `${STATE}
 local key = ARGV[1] .. ARGV[2]
 if redis.call('EXISTS', key) == 0 then return false end
 return { stateOf(ARGV[2]), unpack(redis.call('HMGET', key, 'name', 'timestamp', 'atm', 'ats', 'processedOn', 'finishedOn',
-  'progress', 'returnvalue', 'failedReason', 'error', 'cancelled')) }
+  'progress', 'returnvalue', 'failedReason', 'error', 'startedAt', 'cancelled')) }
 `
 
 /** ARGV[2] and on: ids. */
@@ -50,9 +50,9 @@ if dedup and redis.call('GET', dedup) == ARGV[2] then redis.call('DEL', dedup) e
 return redis.call('ZSCORE', KEYS[2], ARGV[2]) and 'delayed' or 'other'
 `
 
-/** KEYS: the job. ARGV: the error. A job that is gone must not come back. */
+/** KEYS: the job. ARGV: a field and its value. A job that is gone must not come back. */
 const NOTE = `
-if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'error', ARGV[1]) end
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
 `
 
 const COMMANDS = {
@@ -66,7 +66,7 @@ const COMMANDS = {
 type Fields = [
   state: Bullmq.JobState, name: string, timestamp: string, atm: string | null, ats: string | null, processedOn: string | null,
   finishedOn: string | null, progress: string | null, returnvalue: string | null, failedReason: string | null,
-  error: string | null, cancelled: string | null
+  error: string | null, startedAt: string | null, cancelled: string | null
 ]
 
 /** The jobs of a queue in Redis. */
@@ -89,7 +89,7 @@ export function redisRecords (backend: Bullmq.RedisQueueBackend): Records {
     async read (id) {
       const fields = await run<Fields | null>('backgroundTaskRead', [...sets, base, id])
       if (fields === null) return undefined
-      const [state, name, timestamp, atm, ats, processedOn, finishedOn, progress, returnvalue, failedReason, error, cancelled] = fields
+      const [state, name, timestamp, atm, ats, processedOn, finishedOn, progress, returnvalue, failedReason, error, startedAt, cancelled] = fields
       return {
         id,
         name,
@@ -103,6 +103,7 @@ export function redisRecords (backend: Bullmq.RedisQueueBackend): Records {
         returnvalue: parseOrText(returnvalue),
         failedReason: failedReason ?? undefined,
         error: parseOrText(error),
+        startedAt: numberOf(startedAt),
         cancelled: parseOrText(cancelled)
       }
     },
@@ -114,8 +115,8 @@ export function redisRecords (backend: Bullmq.RedisQueueBackend): Records {
       // `at` is the field that is always there: the script puts another one in front of it.
       return await run<Cancelled>('backgroundTaskCancel', [base + id, keys.delayed, base, id, JSON.stringify(mark), CANCELLED])
     },
-    async note (id, error) {
-      await run('backgroundTaskNote', [base + id, JSON.stringify(error)])
+    async note (id, name, value) {
+      await run('backgroundTaskNote', [base + id, name, JSON.stringify(value)])
     }
   }
 }

@@ -79,6 +79,7 @@ export class Runner {
       case 'completed':
         return toReturnvalue(outcome.result)
       case 'delayed':
+        if (job.attemptsMade === 0) await this.#records.note(idOf(job), 'startedAt', job.processedOn!).catch(() => {})
         throw withStackOf(thrown, outcome.error, new RetryError(outcome.error, outcome.delay))
       case 'interrupted':
         return await this.#giveBack(job, token, outcome.delay)
@@ -88,7 +89,7 @@ export class Runner {
         throw new UnrecoverableError(messageOf(outcome.error))
       case 'failed':
         // That this fails must not be taken for a failed attempt, which would be tried again.
-        await this.#records.note(idOf(job), outcome.error).catch(() => {})
+        await this.#records.note(idOf(job), 'error', outcome.error).catch(() => {})
         throw withStackOf(thrown, outcome.error, new UnrecoverableError(messageOf(outcome.error)))
     }
   }

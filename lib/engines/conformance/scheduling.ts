@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type Check, completed, error, latch, task } from './rig.js'
+import { type Check, type Rig, completed, error, latch, task } from './rig.js'
 
 const retry = { retries: 2, delay: 50, factor: 1, maxDelay: 50, jitter: false }
 
@@ -7,14 +7,17 @@ const retry = { retries: 2, delay: 50, factor: 1, maxDelay: 50, jitter: false }
 export const scheduling: Record<string, Check> = {
   'a delayed outcome is run again, with the next attempt number, and not before its delay': async (rig) => {
     const times: number[] = []
+    let started: string | undefined
     await rig.start((_, { attempt }) => {
       times.push(performance.now())
+      started ??= new Date().toISOString()
       return attempt < 3 ? { state: 'delayed', error, delay: 50 } : completed
     })
     const stored = task({ retry })
     await rig.engine.add([stored])
     const snapshot = await rig.end(stored.id)
     assert.deepEqual([snapshot.state, snapshot.attempt], ['completed', 3])
+    assert.ok(snapshot.startedAt! <= started!)
     assert.deepEqual(rig.runs.map(({ attempt }) => attempt), [1, 2, 3])
     // Timers may be up to a millisecond early.
     assert.ok(times[1]! - times[0]! >= 48 && times[2]! - times[1]! >= 48)
@@ -72,22 +75,28 @@ export const scheduling: Record<string, Check> = {
 
   'a cancelled task that waits never runs': async (rig) => {
     const stored = task({ delay: 60_000 })
-    await rig.start()
+    await rig.start(undefined, { concurrency: 1 })
     await rig.engine.add([stored])
     assert.equal(await rig.engine.cancel(stored.id, 'not needed'), true)
-    assert.equal((await rig.end(stored.id)).state, 'cancelled')
+    const ended = await rig.end(stored.id)
+    assert.deepEqual([ended.state, ended.attempt, ended.startedAt], ['cancelled', 1, undefined])
     assert.equal(await rig.engine.cancel(stored.id), false)
-    assert.deepEqual(rig.runs, [])
+    await runAnother(rig)
+    assert.deepEqual(await rig.engine.get(stored.id), ended)
+    assert.ok(rig.runs.every(({ id }) => id !== stored.id))
   },
 
   'a task cancelled before its retry does not run again': async (rig) => {
-    await rig.start(() => ({ state: 'delayed', error, delay: 60_000 }))
     const stored = task({ retry })
+    await rig.start(({ id }) => id === stored.id ? { state: 'delayed', error, delay: 60_000 } : completed, { concurrency: 1 })
     await rig.engine.add([stored])
-    await rig.until(stored.id, ({ state }) => state === 'delayed')
+    const { startedAt } = await rig.until(stored.id, ({ state }) => state === 'delayed')
     assert.equal(await rig.engine.cancel(stored.id), true)
-    assert.equal((await rig.end(stored.id)).state, 'cancelled')
-    assert.equal(rig.runs.length, 1)
+    const ended = await rig.end(stored.id)
+    assert.deepEqual([ended.state, ended.attempt, ended.startedAt], ['cancelled', 1, startedAt])
+    await runAnother(rig)
+    assert.deepEqual(await rig.engine.get(stored.id), ended)
+    assert.deepEqual(rig.runs.filter(({ id }) => id === stored.id), [{ id: stored.id, attempt: 1 }])
   },
 
   'a task cancelled in an attempt that fails does not run again': async (rig) => {
@@ -132,4 +141,11 @@ export const scheduling: Record<string, Check> = {
     await rig.end(stored.id)
     assert.equal(await rig.engine.cancel(stored.id), false)
   }
+}
+
+/** Gives an engine that runs one task at a time the time to come back to a task that was cancelled before. */
+async function runAnother (rig: Rig): Promise<void> {
+  const other = task()
+  await rig.engine.add([other])
+  await rig.end(other.id)
 }
