@@ -8,7 +8,7 @@ export interface Link<Self> {
  * Items in the order they came, each knowing its neighbours: any of them leaves at the same small cost, and nothing is
  * kept of those that have left. A Set of objects that soon leave again costs several times as much.
  */
-export class Chain<Item extends Link<Item>> {
+export class LinkedList<Item extends Link<Item>> {
   first: Item | undefined = undefined
   #last: Item | undefined = undefined
 

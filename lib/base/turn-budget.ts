@@ -2,18 +2,18 @@ import { Fifo } from './fifo.js'
 import { setImmediate } from './real-timers.js'
 
 /** The time, in milliseconds, that tasks may hold the event loop before requests get their turn. */
-const SLICE_MS = 1
+const BUDGET_MS = 1
 
 /** One turn's share of the event loop, on the monotonic clock, which is read as rarely as can be. */
-export class Slice {
+export class TurnBudget {
   /** When the clock was read last. */
   now = 0
   #end = 0
 
-  /** The slice of a new turn. */
+  /** The budget of a new turn. */
   begin (): void {
     this.readClock()
-    this.#end = this.now + SLICE_MS
+    this.#end = this.now + BUDGET_MS
   }
 
   readClock (): void {
@@ -25,11 +25,11 @@ export class Slice {
   }
 }
 
-/** Work in pieces that may be many at once: each turn of the event loop does as many as fit in a slice. */
+/** Work in pieces that may be many at once: each turn of the event loop does as many as fit in a budget. */
 export class Paced {
   readonly #doNext: () => boolean
-  readonly #slice = new Slice()
-  /** This turn has had a part of its slice. */
+  readonly #budget = new TurnBudget()
+  /** This turn has had a part of its budget. */
   #isBegun = false
   #isLeft = false
 
@@ -38,19 +38,19 @@ export class Paced {
     this.#doNext = doNext
   }
 
-  /** Does at once what fits in the slice of this turn, and the rest in turns to come. */
+  /** Does at once what fits in the budget of this turn, and the rest in turns to come. */
   run (): void {
     if (!this.#isBegun) this.#begin()
-    while (!this.#slice.isOver) {
+    while (!this.#budget.isOver) {
       if (!this.#doNext()) return
-      this.#slice.readClock()
+      this.#budget.readClock()
     }
     this.#isLeft = true
   }
 
   #begin (): void {
     this.#isBegun = true
-    this.#slice.begin()
+    this.#budget.begin()
     setImmediate(this.#endTurn)
   }
 
@@ -69,7 +69,7 @@ const calling = new Paced(() => {
   return call !== undefined
 })
 
-/** Calls the function at once, or in a later turn where the calls of this one have used up their slice. In order. */
+/** Calls the function at once, or in a later turn where the calls of this one have used up their budget. In order. */
 export function whenTurnAllows (call: () => void): void {
   calls.push(call)
   calling.run()

@@ -2,7 +2,7 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify
 import type { ResponseEnd } from '../../types/index.js'
 import { CLEARED } from '../task/cancelled.js'
 import { Fifo } from '../base/fifo.js'
-import { Chain, type Link } from '../base/linked-list.js'
+import { LinkedList, type Link } from '../base/linked-list.js'
 import type { BackgroundTask } from '../task/task.js'
 import type { TaskOwner } from '../task/task-owner.js'
 
@@ -30,7 +30,7 @@ export abstract class TaskQueue implements TaskOwner<BackgroundTask>, Link<TaskQ
   /** Neighbours among the queues that have unfinished tasks. */
   previous: TaskQueue | undefined = undefined
   next: TaskQueue | undefined = undefined
-  readonly #tasks = new Chain<BackgroundTask>()
+  readonly #tasks = new LinkedList<BackgroundTask>()
   /** The first task that has never started. */
   #nextWaiting: BackgroundTask | undefined = undefined
   /** Tasks whose backoff is over, or that an engine has run. */

@@ -1,12 +1,12 @@
 import { Admission } from '../task/admission.js'
 import { type Settle, settleWith, startAttempt } from './attempt.js'
-import { eachAsTurnsAllow, Slice } from '../base/turn-budget.js'
+import { eachAsTurnsAllow, TurnBudget } from '../base/turn-budget.js'
 import { setImmediate } from '../base/real-timers.js'
 import { cancellation } from '../task/cancelled.js'
 import { Census, type EndState } from '../task/census.js'
 import { History } from '../task/history.js'
 import type { ResolvedOptions } from '../options/options.js'
-import { ReadyLine } from './ready-queue.js'
+import { ReadyQueue } from './ready-queue.js'
 import { callOnError, reportCancelled, reportCompleted, reportFailed, reportLate, reportRetry, reportSkipped } from './report.js'
 import { HeldTasks } from './held-tasks.js'
 import { isGivenBack, retryDelay, survives } from './retry.js'
@@ -22,21 +22,21 @@ export class Executor {
   readonly admission: Admission
   readonly #options: ResolvedOptions
   readonly #concurrency: number
-  readonly #line = new ReadyLine()
+  readonly #ready = new ReadyQueue()
   /** From now on a failed attempt is final. */
   #closing = false
   /** Tasks running, less the promises that are only waited for. */
   #slots = 0
-  readonly #slice = new Slice()
-  readonly #turns = new Turns(this.#slice, {
+  readonly #budget = new TurnBudget()
+  readonly #turns = new Turns(this.#budget, {
     // Nobody overtakes a task that is held.
-    canStart: () => !this.#line.empty && this.#slots < this.#concurrency && !this.#held.has(this.#line.first),
+    canStart: () => !this.#ready.empty && this.#slots < this.#concurrency && !this.#held.has(this.#ready.first),
     isHolding: () => !this.#held.empty,
     startNext: () => { this.#startNext() }
   })
 
   readonly #held = new HeldTasks(() => {
-    this.#slice.readClock()
+    this.#budget.readClock()
     this.#turns.goOn()
   })
 
@@ -49,7 +49,7 @@ export class Executor {
 
   /** Takes a queue into the line if one of its tasks can start, and sees to it that tasks start soon. */
   wake (queue: TaskQueue): void {
-    this.#line.pushQueue(queue)
+    this.#ready.pushQueue(queue)
     this.#turns.schedule()
   }
 
@@ -57,7 +57,7 @@ export class Executor {
   begin (task: BackgroundTask): void {
     const queue = task.owner as TaskQueue
     if (!queue.isShared) return this.wake(queue)
-    this.#line.pushTask(task)
+    this.#ready.pushTask(task)
     this.#held.add(task)
     this.#turns.schedule()
   }
@@ -65,7 +65,7 @@ export class Executor {
   /** A task may start whatever the order of its queue: its turn came before, or elsewhere. */
   readonly pushDue = (task: BackgroundTask): void => {
     (task.owner as TaskQueue).pushDue(task)
-    this.#line.pushTask(task)
+    this.#ready.pushTask(task)
     this.#turns.schedule()
   }
 
@@ -84,9 +84,9 @@ export class Executor {
 
   /** Ends a task from outside. Its function may go on, but counts for nothing any more. */
   stop (task: BackgroundTask, queue: TaskQueue, state: 'cancelled' | 'failed', error: unknown): void {
-    this.#slice.readClock()
+    this.#budget.readClock()
     this.#finish(task, queue, state, error)
-    this.#line.noteEnd(task)
+    this.#ready.noteEnd(task)
     task.abort(error)
     this.wake(queue)
   }
@@ -106,7 +106,7 @@ export class Executor {
 
   /** Ends a task whose condition is not met. */
   skip (task: BackgroundTask, queue: TaskQueue): void {
-    this.#slice.readClock()
+    this.#budget.readClock()
     this.#finish(task, queue, 'skipped', undefined)
     reportSkipped(task)
   }
@@ -116,7 +116,7 @@ export class Executor {
     this.#closing = true
     return eachAsTurnsAllow(this.census.tasks(), (task) => {
       if (task.state !== 'delayed' || task.startedAt < 0) return
-      this.#slice.readClock()
+      this.#budget.readClock()
       this.#fail(task, task.owner as TaskQueue, task.outcome)
       this.wake(task.owner as TaskQueue)
     })
@@ -124,21 +124,21 @@ export class Executor {
 
   /** Starts one task of the first place in line. */
   #startNext (): void {
-    const task = this.#line.take()
-    if (task === undefined) return this.#slice.readClock()
+    const task = this.#ready.take()
+    if (task === undefined) return this.#budget.readClock()
     const queue = task.owner as TaskQueue
     if (task.extras?.stored !== undefined || isWanted(task.options.when, task.response)) this.#start(task, queue)
     else this.skip(task, queue)
-    this.#line.pushQueue(queue)
+    this.#ready.pushQueue(queue)
     // A task that has ended has read the clock.
-    if (!task.finished) this.#slice.readClock()
+    if (!task.finished) this.#budget.readClock()
   }
 
   #start (task: BackgroundTask, queue: TaskQueue): void {
     if (task.startedAt >= 0) task.nextAttempt()
     else {
       // The clock was read before the code that added the task, such as an onError.
-      task.startedAt = Math.max(task.createdAt, Math.floor(this.#slice.now))
+      task.startedAt = Math.max(task.createdAt, Math.floor(this.#budget.now))
       if (task.extras?.stored === undefined) queue.running++
     }
     this.census.move(task, 'active')
@@ -151,14 +151,14 @@ export class Executor {
       if (failed) reportLate(task, attempt, value)
       return
     }
-    this.#slice.readClock()
+    this.#budget.readClock()
     const queue = task.owner as TaskQueue
     if (failed) this.#fail(task, queue, value)
     else {
       this.#finish(task, queue, 'completed', value)
       reportCompleted(task)
     }
-    this.#line.pushQueue(queue)
+    this.#ready.pushQueue(queue)
     this.#turns.goOn()
   }
 
@@ -191,7 +191,7 @@ export class Executor {
     if (started && task.state === 'active') this.#slots--
     task.endAttempt(state !== 'completed', outcome)
     task.outcome = outcome
-    task.finishedAt = Math.floor(this.#slice.now)
+    task.finishedAt = Math.floor(this.#budget.now)
     task.release()
     this.census.leave(task, queue, state, started && task.extras?.stored === undefined)
     this.history.finish(task)

@@ -3,7 +3,7 @@ import type { TaskQueue } from '../request/task-queue.js'
 import { BackgroundTask } from '../task/task.js'
 
 /** What has a task to start, first come, first served: the queues of requests, and tasks that are by themselves. */
-export class ReadyLine {
+export class ReadyQueue {
   readonly #places = new Fifo<TaskQueue | BackgroundTask>()
   /** How many tasks have been ended from outside since the line was last cleaned. */
   #ended = 0

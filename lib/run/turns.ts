@@ -1,5 +1,5 @@
 import { setImmediate } from '../base/real-timers.js'
-import type { Slice } from '../base/turn-budget.js'
+import type { TurnBudget } from '../base/turn-budget.js'
 
 /** What starts tasks in turns. */
 export interface Starter {
@@ -10,15 +10,15 @@ export interface Starter {
   startNext (): void
 }
 
-/** Has tasks start in turns of the event loop, within one slice of each. */
+/** Has tasks start in turns of the event loop, within one budget of each. */
 export class Turns {
   readonly #starter: Starter
-  readonly #slice: Slice
+  readonly #budget: TurnBudget
   #scheduled = false
   #draining = false
 
-  constructor (slice: Slice, starter: Starter) {
-    this.#slice = slice
+  constructor (budget: TurnBudget, starter: Starter) {
+    this.#budget = budget
     this.#starter = starter
   }
 
@@ -29,25 +29,25 @@ export class Turns {
     setImmediate(this.#turn)
   }
 
-  /** A promise that settles in a microtask of this turn goes on within its slice: a turn for each would cost too much. */
+  /** A promise that settles in a microtask of this turn goes on within its budget: a turn for each would cost too much. */
   goOn (): void {
-    if (!this.#draining && !this.#slice.isOver) this.#drain()
+    if (!this.#draining && !this.#budget.isOver) this.#drain()
     else this.schedule()
   }
 
   readonly #turn = (): void => {
     this.#scheduled = false
-    this.#slice.begin()
+    this.#budget.begin()
     this.#drain()
   }
 
-  /** Starts tasks until none can start or the slice is used up. */
+  /** Starts tasks until none can start or the budget is used up. */
   #drain (): void {
     this.#draining = true
     try {
       while (this.#starter.canStart()) {
         this.#starter.startNext()
-        if (this.#slice.isOver) break
+        if (this.#budget.isOver) break
       }
     } finally {
       this.#draining = false

@@ -1,4 +1,4 @@
-import { Chain, type Link } from '../base/linked-list.js'
+import { LinkedList, type Link } from '../base/linked-list.js'
 import { setImmediate } from '../base/real-timers.js'
 
 /** How late a timer is when something has held the event loop. */
@@ -19,10 +19,10 @@ class Wait implements Link<Wait> {
  * A time limit for many promises, with one timer for all of them: requests that each start and clear their own spend more
  * on it than on all that they wait for here.
  */
-export class Deadline {
+export class SharedTimeout {
   readonly #ms: number
   /** Those that began first are due first. */
-  readonly #waits = new Chain<Wait>()
+  readonly #waits = new LinkedList<Wait>()
   #timer: NodeJS.Timeout | undefined
   /** When the timer should call back. */
   #expiresAt = 0

@@ -1,5 +1,5 @@
 import type { Engine } from '../../types/index.js'
-import { Deadline } from './shared-timeout.js'
+import { SharedTimeout } from './shared-timeout.js'
 import { type Definition, definitionOf } from '../named/define-task.js'
 import { describe, errors, toError } from '../errors.js'
 import type { Executor } from '../run/executor.js'
@@ -25,7 +25,7 @@ export interface StoreOptions {
 export class Store {
   readonly executor: Executor
   readonly engine: Engine
-  readonly #deadline: Deadline
+  readonly #timeout: SharedTimeout
   readonly #isWorker: boolean
   readonly #retryIf: Retry['retryIf']
   /** Whether the engine was told to run tasks. */
@@ -39,7 +39,7 @@ export class Store {
   constructor (executor: Executor, engine: Engine, { storeTimeout, worker, route }: StoreOptions) {
     this.executor = executor
     this.engine = engine
-    this.#deadline = new Deadline(storeTimeout)
+    this.#timeout = new SharedTimeout(storeTimeout)
     this.#isWorker = worker
     this.#retryIf = route.retry?.retryIf
   }
@@ -89,7 +89,7 @@ export class Store {
   async put (tasks: BackgroundTask[], report: boolean): Promise<void> {
     try {
       const stored = tasks.map((task) => task.extras!.stored!)
-      const ids = await this.#deadline.within(() => this.engine.add(stored))
+      const ids = await this.#timeout.within(() => this.engine.add(stored))
       tasks.forEach((task, index) => { this.#receive(task, ids[index]!) })
     } catch (cause) {
       const error = new errors.FST_BGT_ENGINE('stored', { cause: toError(cause) })
@@ -109,7 +109,7 @@ export class Store {
    */
   async ask<Value> (question: (engine: Engine) => Promise<Value>): Promise<Value> {
     try {
-      return await this.#deadline.within(() => question(this.engine))
+      return await this.#timeout.within(() => question(this.engine))
     } catch (cause) {
       throw new errors.FST_BGT_ENGINE('asked for', { cause: toError(cause) })
     }

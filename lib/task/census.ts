@@ -1,5 +1,5 @@
 import type { TaskState, TaskStats } from '../../types/index.js'
-import { Chain } from '../base/linked-list.js'
+import { LinkedList } from '../base/linked-list.js'
 import { nowMs } from '../base/clock.js'
 import type { BackgroundTask } from './task.js'
 import { setImmediate } from '../base/real-timers.js'
@@ -20,7 +20,7 @@ export class Census {
   #delayed = 0
   readonly #ended = { completed: 0, failed: 0, cancelled: 0, skipped: 0 }
   /** Queues that have unfinished tasks. */
-  readonly #queues = new Chain<TaskQueue>()
+  readonly #queues = new LinkedList<TaskQueue>()
   readonly #emptyListeners = new Set<() => void>()
   #isLooking = false
 

@@ -1,13 +1,13 @@
-import { Chain, type Link } from '../base/linked-list.js'
+import { LinkedList, type Link } from '../base/linked-list.js'
 
 interface Wait extends Link<Wait> {
   enter (): void
 }
 
 /** Lets a number of callers in at once, and the others in the order they came. */
-export class Gate {
+export class Semaphore {
   #free: number
-  readonly #waiting = new Chain<Wait>()
+  readonly #waiting = new LinkedList<Wait>()
 
   constructor (capacity: number) {
     this.#free = capacity

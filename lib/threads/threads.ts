@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { ThreadOptions } from '../../types/index.js'
 import { errors } from '../errors.js'
-import { Gate } from './semaphore.js'
+import { Semaphore } from './semaphore.js'
 import { type ThreadPool, openPool } from './pool.js'
 import type { KeyedCall, ThreadCall, ThreadMessage, ThreadOutcome } from './call.js'
 import { lostThread, resultOf } from './outcome.js'
@@ -30,7 +30,7 @@ const kThreads = Symbol.for('fastify-background-tasks.threads')
 export class Threads {
   readonly #options: ThreadOptions
   readonly #log: FastifyBaseLogger
-  #pool: Promise<{ pool: ThreadPool, gate: Gate }> | undefined
+  #pool: Promise<{ pool: ThreadPool, semaphore: Semaphore }> | undefined
   readonly #running = new Map<number, Running>()
   #nextKey = 0
 
@@ -68,25 +68,25 @@ export class Threads {
     await open?.pool.destroy()
   }
 
-  async #open (): Promise<{ pool: ThreadPool, gate: Gate }> {
+  async #open (): Promise<{ pool: ThreadPool, semaphore: Semaphore }> {
     const pool = await openPool(this.#options)
     // A file may send messages of its own, null among them.
     pool.on('message', (message) => { this.#receive(message ?? {}) })
     pool.on('error', (error) => { this.#fail(pool, error) })
     // Piscina must not queue: its queue changes the order of tasks that have a signal, and stands still when the last
     // thread is ended while minThreads is 0.
-    return { pool, gate: new Gate(Math.ceil(pool.maxThreads)) }
+    return { pool, semaphore: new Semaphore(Math.ceil(pool.maxThreads)) }
   }
 
   async #runInTurn (call: ThreadCall, running: Running): Promise<unknown> {
     const { signal } = running.abort
-    const { pool, gate } = await (this.#pool ??= this.#open())
-    await gate.enter(signal)
+    const { pool, semaphore } = await (this.#pool ??= this.#open())
+    await semaphore.enter(signal)
     try {
       signal.throwIfAborted()
       return await this.#runIn(pool, call, running)
     } finally {
-      gate.leave()
+      semaphore.leave()
     }
   }
 

@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import backgroundTasks, { type BackgroundTasksOptions, defineTask } from '../../index.js'
 import { type BullmqEngine, type BullmqEngineOptions, bullmqEngine } from '../../lib/bullmq.mjs'
 import { backoffOf } from '../../lib/engines/bullmq/runner.js'
-import { Trouble } from '../../lib/engines/bullmq/trouble.js'
+import { StoreErrors } from '../../lib/engines/bullmq/store-errors.js'
 import { Rig, task } from '../../lib/engines/conformance/rig.js'
 import { useFakeClock } from '../support/clock.js'
 import { type Log, createLog } from '../support/log.js'
@@ -205,30 +205,30 @@ t.test('an app that cannot get a connection', async (t) => {
 t.test('trouble of one kind is mentioned once a minute, and only where there is a log', async (t) => {
   const tick = useFakeClock(t)
   const log = createLog('error')
-  const trouble = new Trouble()
-  trouble.report(new Error('too early'))
-  trouble.log = Fastify({ logger: log.logger }).log
+  const errors = new StoreErrors()
+  errors.report(new Error('too early'))
+  errors.log = Fastify({ logger: log.logger }).log
   const messages = (): unknown[] => log.lines.map(({ err }) => (err as Error).message)
-  for (const message of ['no room', 'no room', 'connect ECONNREFUSED', 'socket closed']) trouble.report(new Error(message))
+  for (const message of ['no room', 'no room', 'connect ECONNREFUSED', 'socket closed']) errors.report(new Error(message))
   t.same(messages(), ['no room', 'connect ECONNREFUSED'])
   tick(59_999)
-  trouble.report(new Error('no room'))
+  errors.report(new Error('no room'))
   t.equal(log.lines.length, 2)
   tick(1)
-  trouble.report(new Error('no room'))
+  errors.report(new Error('no room'))
   t.same(messages(), ['no room', 'connect ECONNREFUSED', 'no room'])
 })
 
 t.test('ids and numbers are no part of the kind of what is wrong with a store', async (t) => {
   const log = createLog('error')
-  const trouble = new Trouble()
-  trouble.log = Fastify({ logger: log.logger }).log
+  const errors = new StoreErrors()
+  errors.log = Fastify({ logger: log.logger }).log
   const [first, second] = [randomUUID(), randomUUID()]
   for (const id of [first, second, 'by-hand', '17']) {
-    trouble.report(new Error(`could not renew lock for job ${id}`))
-    trouble.report(new Error(`Missing lock for job ${id}. moveToFinished`))
+    errors.report(new Error(`could not renew lock for job ${id}`))
+    errors.report(new Error(`Missing lock for job ${id}. moveToFinished`))
   }
-  for (const text of [`${first} refused after 3 ms`, `${second} refused after 12 ms`]) trouble.report(new Error(text))
+  for (const text of [`${first} refused after 3 ms`, `${second} refused after 12 ms`]) errors.report(new Error(text))
   t.same(log.lines.map(({ err }) => (err as Error).message), [
     `could not renew lock for job ${first}`, `Missing lock for job ${first}. moveToFinished`, `${first} refused after 3 ms`
   ])

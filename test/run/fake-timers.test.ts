@@ -1,6 +1,6 @@
 import { mock } from 'node:test'
 import t, { type Test } from 'tap'
-import { Deadline } from '../../lib/stored/shared-timeout.js'
+import { SharedTimeout } from '../../lib/stored/shared-timeout.js'
 import { createApp } from '../support/app.js'
 import { named } from '../support/stored-app.js'
 import { nextTurn, turnUntil } from '../support/turns.js'
@@ -70,7 +70,7 @@ t.test('retries and timeouts keep to the fake setTimeout of a test', async (t) =
 t.test('a deadline whose timer was thrown away goes on with the next promise', async (t) => {
   let now = performance.now()
   t.intercept(performance, 'now', { value: () => now })
-  const deadline = new Deadline(5)
+  const deadline = new SharedTimeout(5)
   const restore = loseCallbacks(t, 'setTimeout')
   const lost = t.rejects(deadline.within(() => new Promise(() => {})), { message: 'no answer within 5 ms' })
   restore()

@@ -1,66 +1,66 @@
 import t from 'tap'
-import { Gate } from '../../lib/threads/semaphore.js'
+import { Semaphore } from '../../lib/threads/semaphore.js'
 import { nextTurn } from '../support/turns.js'
 
 const { signal } = new AbortController()
 
 /** Has callers enter, and notes who was let in or turned away. */
-function enterAll (gate: Gate, callers: Array<[name: string, signal: AbortSignal]>): string[] {
+function enterAll (semaphore: Semaphore, callers: Array<[name: string, signal: AbortSignal]>): string[] {
   const seen: string[] = []
   for (const [name, signal] of callers) {
-    gate.enter(signal).then(() => { seen.push(name) }, (reason) => { seen.push(`${name}: ${reason}`) })
+    semaphore.enter(signal).then(() => { seen.push(name) }, (reason) => { seen.push(`${name}: ${reason}`) })
   }
   return seen
 }
 
 t.test('as many are let in as there is room for, and the others one by one in the order they came', async (t) => {
-  const gate = new Gate(2)
-  const seen = enterAll(gate, [['a', signal], ['b', signal], ['c', signal], ['d', signal]])
+  const semaphore = new Semaphore(2)
+  const seen = enterAll(semaphore, [['a', signal], ['b', signal], ['c', signal], ['d', signal]])
   await nextTurn()
   t.same(seen, ['a', 'b'])
-  gate.leave()
+  semaphore.leave()
   await nextTurn()
   t.same(seen, ['a', 'b', 'c'])
-  gate.leave()
-  gate.leave()
+  semaphore.leave()
+  semaphore.leave()
   await nextTurn()
   t.same(seen, ['a', 'b', 'c', 'd'])
 })
 
 t.test('who leaves while nobody waits makes room', async (t) => {
-  const gate = new Gate(1)
-  await gate.enter(signal)
-  gate.leave()
-  await gate.enter(signal)
-  gate.leave()
-  t.same(enterAll(gate, []), [])
+  const semaphore = new Semaphore(1)
+  await semaphore.enter(signal)
+  semaphore.leave()
+  await semaphore.enter(signal)
+  semaphore.leave()
+  t.same(enterAll(semaphore, []), [])
 })
 
 t.test('who waits is turned away by the abort of its signal, and those behind move up', async (t) => {
-  const gate = new Gate(1)
+  const semaphore = new Semaphore(1)
   const controller = new AbortController()
-  const seen = enterAll(gate, [['a', signal], ['b', controller.signal], ['c', signal]])
+  const seen = enterAll(semaphore, [['a', signal], ['b', controller.signal], ['c', signal]])
   controller.abort('enough')
   await nextTurn()
   t.same(seen, ['a', 'b: enough'])
-  gate.leave()
+  semaphore.leave()
   await nextTurn()
   t.same(seen, ['a', 'b: enough', 'c'])
 })
 
 t.test('who has been let in stays in when its signal aborts later', async (t) => {
-  const gate = new Gate(1)
+  const semaphore = new Semaphore(1)
   const controller = new AbortController()
-  const seen = enterAll(gate, [['a', signal], ['b', controller.signal]])
-  gate.leave()
+  const seen = enterAll(semaphore, [['a', signal], ['b', controller.signal]])
+  semaphore.leave()
   controller.abort('enough')
   await nextTurn()
   t.same(seen, ['a', 'b'])
 })
 
 t.test('a signal that has aborted before does not get in', async (t) => {
-  const gate = new Gate(1)
-  const seen = enterAll(gate, [['a', AbortSignal.abort('enough')], ['b', signal]])
+  const semaphore = new Semaphore(1)
+  const seen = enterAll(semaphore, [['a', AbortSignal.abort('enough')], ['b', signal]])
   await nextTurn()
   t.same(seen.sort(), ['a: enough', 'b'])
 })

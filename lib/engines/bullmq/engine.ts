@@ -11,7 +11,7 @@ import { toPlainReason } from './reason.js'
 import type { Records } from './records.js'
 import { redisRecords } from './redis-records.js'
 import { Runner, backoffOf } from './runner.js'
-import { Trouble } from './trouble.js'
+import { StoreErrors } from './store-errors.js'
 
 /** How long a worker waits that could not ask for a task. BullMQ's own 15 seconds are as long as tasks may be lost. */
 const RUN_RETRY_MS = 1000
@@ -24,7 +24,7 @@ export class BullmqEngine implements Engine {
   readonly #bullmq: BullmqModule
   readonly #options: BullmqEngineOptions
   readonly #clients: Clients
-  readonly #trouble = new Trouble()
+  readonly #errors = new StoreErrors()
   readonly #lookout: Lookout
   #runner: Runner | undefined
   #worker: Bullmq.Worker | undefined
@@ -35,7 +35,7 @@ export class BullmqEngine implements Engine {
     checkEngineOptions(options)
     this.#bullmq = bullmq
     this.#options = options
-    this.#clients = new Clients(bullmq, options, this.#trouble.report)
+    this.#clients = new Clients(bullmq, options, this.#errors.report)
     this.#lookout = new Lookout(this.#clients, () => this.#open())
   }
 
@@ -45,7 +45,7 @@ export class BullmqEngine implements Engine {
   }
 
   start (host: EngineHost): void {
-    this.#trouble.log = host.log
+    this.#errors.log = host.log
     // So that the first request need not wait for a connection.
     this.#open()
     if (!host.worker) return

@@ -2,7 +2,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import { Quiet } from '../../base/quiet.js'
 
 /** Says what is wrong with the store: once a minute for each kind, for every connection fails again and again. */
-export class Trouble {
+export class StoreErrors {
   /** Set once there is somebody to tell. */
   log: FastifyBaseLogger | undefined
   readonly #quiet = new Quiet()
