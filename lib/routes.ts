@@ -4,7 +4,7 @@ import type { AppTasks } from './app/app-tasks.js'
 import { EventStreams } from './status/event-streams.js'
 import { FollowedTask } from './status/followed-task.js'
 import { cancelSchema, eventsSchema, getSchema } from './status/schemas.js'
-import { taskRoutesOptions } from './options/options.js'
+import { taskRoutesOptions } from './options/plugin-options.js'
 import { isFinal } from './base/snapshot.js'
 
 /** Options of `app.register(taskRoutes, options)`. */

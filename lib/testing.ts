@@ -1,9 +1,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { AppTasks } from './app/app-tasks.js'
 import { describe, errors } from './errors.js'
-import type { Executor } from './run/executor.js'
+import type { Services } from './stored/services.js'
 import type { BackgroundTask } from './task/task.js'
-import type { TaskQueue } from './request/task-queue.js'
 
 export { type ConformanceCase, type ConformanceOptions, engineConformance } from './engines/conformance/engine-conformance.js'
 
@@ -39,31 +38,33 @@ export interface TaskCapture {
  * @throws FST_BGT_INVALID_OPTIONS when the app does not have the plugin, or has not loaded it yet
  */
 export function captureTasks (app: FastifyInstance): TaskCapture {
-  const { executor } = appTasksOf(app)
+  const { services } = appTasksOf(app)
+  const { admission } = services
   const tasks: CapturedTask[] = []
   const inside = new WeakMap<CapturedTask, BackgroundTask>()
 
-  const capture: typeof executor.admission.capture = (task, args, options, request) => {
+  const capture: typeof admission.capture = (task, args, options, request) => {
     const captured = { name: task.name, args, options, request }
-    task.setGone(true)
-    task.extras!.cancelGone = (reason) => {
-      const at = tasks.indexOf(captured)
-      if (at >= 0) tasks.splice(at, 1)
-      return cancel(executor, task, reason)
+    task.ownExtras().holder = {
+      cancel (reason) {
+        const at = tasks.indexOf(captured)
+        if (at >= 0) tasks.splice(at, 1)
+        return cancel(task, reason)
+      }
     }
     inside.set(captured, task)
     tasks.push(captured)
   }
 
-  executor.admission.capture = capture
+  admission.capture = capture
 
-  const clearEarlier = executor.admission.clearCaptured
-  executor.admission.clearCaptured = (owner) => {
+  const clearEarlier = admission.clearCaptured
+  admission.clearCaptured = (owner) => {
     const cleared = tasks.filter((captured) => inside.get(captured)!.owner === owner)
     const left = tasks.filter((captured) => inside.get(captured)!.owner !== owner)
     tasks.length = 0
     for (const captured of left) tasks.push(captured)
-    for (const captured of cleared) cancel(executor, inside.get(captured)!, 'cleared')
+    for (const captured of cleared) cancel(inside.get(captured)!, 'cleared')
     return clearEarlier(owner) + cleared.length
   }
 
@@ -73,7 +74,7 @@ export function captureTasks (app: FastifyInstance): TaskCapture {
       const failures: unknown[] = []
       for (let captured = tasks.shift(); captured !== undefined; captured = tasks.shift()) {
         const task = inside.get(captured) as BackgroundTask
-        await runToEnd(executor, task)
+        await runToEnd(services, task)
         if (task.state === 'failed') failures.push(task.error)
       }
       if (failures.length > 0) throw new AggregateError(failures, `${failures.length} captured background tasks failed`)
@@ -83,26 +84,26 @@ export function captureTasks (app: FastifyInstance): TaskCapture {
     },
     restore () {
       // Tasks may have been captured once more since.
-      if (executor.admission.capture === capture) executor.admission.capture = undefined
+      if (admission.capture === capture) admission.capture = undefined
     }
   }
 }
 
 function appTasksOf (app: FastifyInstance | undefined): AppTasks {
   const tasks = app?.backgroundTasks as AppTasks | undefined
-  if (tasks?.executor !== undefined) return tasks
+  if (tasks?.services !== undefined) return tasks
   throw new errors.FST_BGT_INVALID_OPTIONS(
     `captureTasks must be given an app with the plugin registered and loaded, received ${describe(app)}`)
 }
 
-/** Makes the task one of the app's own. */
-function enter (executor: Executor, task: BackgroundTask): void {
-  task.setGone(false)
-  executor.census.enter(task, task.owner as TaskQueue)
+/** Puts the task into its list. */
+function enter (task: BackgroundTask): void {
+  task.ownExtras().holder = undefined
+  task.owner.push(task)
 }
 
-function cancel (executor: Executor, task: BackgroundTask, reason: unknown): boolean {
-  enter(executor, task)
+function cancel (task: BackgroundTask, reason: unknown): boolean {
+  enter(task)
   return task.cancel(reason)
 }
 
@@ -112,15 +113,15 @@ function retryAtOnce (task: BackgroundTask): void {
   if (retry !== undefined) Object.assign(task, { options: { ...task.options, retry: { ...retry, delay: 0 } } })
 }
 
-function runToEnd (executor: Executor, task: BackgroundTask): Promise<void> {
+function runToEnd ({ census, executor }: Services, task: BackgroundTask): Promise<void> {
   return new Promise((resolve) => {
-    const unwatch = executor.census.watchers.add(task.id, () => {
+    const unwatch = census.watchers.add(task.id, () => {
       if (!task.finished) return
       unwatch()
       resolve()
     })
     retryAtOnce(task)
-    enter(executor, task)
+    enter(task)
     executor.begin(task)
   })
 }

@@ -1,8 +1,9 @@
-import type { AppBackgroundTasks, IdleOptions, TaskSnapshot, TaskStats, WaitUntilOptions } from '../../types/index.js'
+import type { AppBackgroundTasks, IdleOptions, NamedTask, TaskSnapshot, TaskStats, WaitUntilOptions } from '../../types/index.js'
+import type { FastifyInstance } from 'fastify'
 import { errors } from '../errors.js'
-import type { Executor } from '../run/executor.js'
-import { idleTimeout } from '../options/options.js'
-import type { Store } from '../stored/store.js'
+import { idleTimeout } from '../options/plugin-options.js'
+import { storeBeforeSend } from '../request/store-before-send.js'
+import type { Services } from '../stored/services.js'
 import type { TaskList } from '../request/task-list.js'
 
 /** How many unfinished tasks an error names. */
@@ -10,14 +11,24 @@ const NAMED = 10
 
 /** `app.backgroundTasks`: tasks without a request, and a view on all. */
 export class AppTasks implements AppBackgroundTasks {
-  readonly register: AppBackgroundTasks['register']
-  readonly #store: Store
+  readonly services: Services
+  readonly #app: FastifyInstance
   readonly #list: TaskList
+  /** What registered tasks need of each reply costs nothing where there are none. */
+  #storesBeforeSend = false
 
-  constructor (store: Store, list: TaskList, register: AppBackgroundTasks['register']) {
-    this.#store = store
+  constructor (app: FastifyInstance, services: Services, list: TaskList) {
+    this.#app = app
+    this.services = services
     this.#list = list
-    this.register = register
+  }
+
+  readonly register = (...tasks: NamedTask[]): void => {
+    if (!this.#storesBeforeSend && tasks.length > 0) {
+      storeBeforeSend(this.#app)
+      this.#storesBeforeSend = true
+    }
+    this.services.registry.register(tasks)
   }
 
   add (...args: any[]): any {
@@ -30,7 +41,7 @@ export class AppTasks implements AppBackgroundTasks {
 
   async idle (options: IdleOptions = {}): Promise<void> {
     const timeout = idleTimeout(options)
-    const { census } = this.executor
+    const { census } = this.services
     if (await census.whenEmpty(timeout)) return
     const left = [
       ...census.tasks().map(({ name, state }) => `${name} (${state})`),
@@ -42,30 +53,26 @@ export class AppTasks implements AppBackgroundTasks {
   }
 
   stats (): TaskStats {
-    return this.executor.census.stats()
+    return this.services.census.stats()
   }
 
   async get (id: string): Promise<TaskSnapshot | undefined> {
-    return this.executor.history.get(id) ?? await this.#store.ask((engine) => engine.get(id))
+    return this.services.history.get(id) ?? await this.services.client.ask((engine) => engine.get(id))
   }
 
   async cancel (id: string, reason?: unknown): Promise<boolean> {
-    const task = this.executor.history.find(id)
-    if (task === undefined) return await this.#store.ask((engine) => engine.cancel(id, reason))
+    const task = this.services.history.find(id)
+    if (task === undefined) return await this.services.client.ask((engine) => engine.cancel(id, reason))
     const hasEffect = task.cancel(reason)
-    return await (this.#store.lateEffect(task) ?? hasEffect)
+    return await (this.services.client.lateCancels.effectOf(task) ?? hasEffect)
   }
 
   /** Calls `onChange` after each change of the task, in this process or another, until the function it returns is called. */
   watch (id: string, onChange: () => void): () => void {
-    const { census, admission } = this.executor
+    const { admission, census, client } = this.services
     const ends = [census.watchers.add(id, onChange)]
     // An engine that has closed would open a connection again, which nobody closes.
-    if (!admission.closed) ends.push(this.#store.engine.watch(id, onChange))
+    if (!admission.closed) ends.push(client.engine.watch(id, onChange))
     return () => { for (const end of ends) end() }
-  }
-
-  get executor (): Executor {
-    return this.#store.executor
   }
 }

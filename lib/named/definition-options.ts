@@ -1,6 +1,6 @@
 import type { TaskDefinition } from '../../types/index.js'
 import { describe, errors } from '../errors.js'
-import { SHARED_RULES } from '../options/options.js'
+import { SHARED_RULES } from '../options/task-options.js'
 import { type Rule, type Rules, checkOptions, func, isObject } from '../options/rules.js'
 import { taskFileUrl } from './task-file.js'
 

@@ -1,6 +1,7 @@
 import type { NamedTaskOptions } from '../../types/index.js'
 import type { Definition } from './define-task.js'
-import { type ResolvedTaskOptions, namedOptions } from '../options/options.js'
+import { describe, errors } from '../errors.js'
+import { type ResolvedTaskOptions, namedOptions } from '../options/task-options.js'
 
 /** The options of calls that give none, by those of the route and the definition. */
 const known = new WeakMap<ResolvedTaskOptions, WeakMap<Definition, ResolvedTaskOptions>>()
@@ -18,4 +19,12 @@ export function namedCall (base: ResolvedTaskOptions, definition: Definition, ca
     known.set(base, ofRoute.set(definition, options))
   }
   return options
+}
+
+/** @throws FST_BGT_INVALID_OPTIONS when an option needs an engine */
+export function assertLocal (options: NamedTaskOptions): void {
+  for (const key of ['delay', 'key', 'priority'] as const) {
+    if (options[key] === undefined) continue
+    throw new errors.FST_BGT_INVALID_OPTIONS(`option "${key}" must be for a registered task, received ${describe(options[key])}`)
+  }
 }

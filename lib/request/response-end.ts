@@ -3,6 +3,7 @@ import type { ServerHttp2Stream } from 'node:http2'
 import { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest, RawReplyDefaultExpression } from 'fastify'
 import type { ResponseEnd } from '../../types/index.js'
+import { isStreamSent, streamStatus } from './http2-stream.js'
 import { awaitResponse, forgetResponse } from './unknown-response.js'
 
 /** Wants to know how a response ended. May be told more than once; the first time counts. */
@@ -149,15 +150,4 @@ function isSent (response: Response | undefined, socket: Socket | undefined): bo
 
 function statusOf (response: Response | undefined): number {
   return streamStatus(response?.stream) ?? response?.statusCode ?? UNSET_STATUS
-}
-
-/** The stream tells, not its response, which knows nothing of what is sent by the stream itself. */
-function isStreamSent ({ sentHeaders, writableFinished, aborted, rstCode }: ServerHttp2Stream): boolean {
-  // A client may reset without an error code. Node.js then ends the stream itself, and says aborted.
-  return sentHeaders !== undefined && writableFinished && !aborted && rstCode === 0
-}
-
-function streamStatus (stream: ServerHttp2Stream | undefined): number | undefined {
-  const status = stream?.sentHeaders?.[':status']
-  return status === undefined ? undefined : Number(status)
 }

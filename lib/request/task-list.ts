@@ -3,14 +3,15 @@ import type { NamedTaskOptions, RequestBackgroundTasks, ResponseEnd, TaskOptions
 import { isThenable } from '../run/attempt.js'
 import { addChannel, runChannel } from '../run/channels.js'
 import { type Definition, definitionOf } from '../named/define-task.js'
-import type { Executor } from '../run/executor.js'
-import { namedCall } from '../named/named-call.js'
-import { type ResolvedRouteOptions, type ResolvedTaskOptions, taskOptions } from '../options/options.js'
-import { invalidTask } from './invalid-task.js'
-import { Outbox, assertLocal, assertStorable } from '../stored/outbox.js'
-import { UNSET_STATUS } from './response-end.js'
+import { assertLocal, namedCall } from '../named/named-call.js'
+import { type ResolvedRouteOptions, type ResolvedTaskOptions, taskOptions } from '../options/task-options.js'
 import { isObject, isPlainObject } from '../options/rules.js'
-import type { Store } from '../stored/store.js'
+import { invalidTask } from './invalid-task.js'
+import { Outbox } from '../stored/outbox.js'
+import { RegisteredTask } from '../stored/registered-task.js'
+import type { Services } from '../stored/services.js'
+import { toStored } from '../stored/to-stored.js'
+import { UNSET_STATUS } from './response-end.js'
 import { BackgroundTask } from '../task/task.js'
 import { TaskQueue } from './task-queue.js'
 import { followedName } from './wait-until.js'
@@ -27,7 +28,7 @@ export interface TaskListOrigin {
 }
 
 /** The tasks of one request, or those added without one. */
-export class TaskList extends TaskQueue implements RequestBackgroundTasks {
+export class TaskList extends TaskQueue<Services> implements RequestBackgroundTasks {
   readonly server: FastifyInstance
   readonly reqId: string | undefined
   response: ResponseEnd | undefined = undefined
@@ -38,14 +39,11 @@ export class TaskList extends TaskQueue implements RequestBackgroundTasks {
   storesLate = false
   /** The request's logger when its response was over. */
   #log: FastifyBaseLogger
-  readonly #store: Store
   readonly #options: ResolvedRouteOptions
-  /** Registered tasks that the engine does not have yet. */
   #outbox: Outbox | undefined = undefined
 
-  constructor (store: Store, options: ResolvedRouteOptions, { server, log, reqId, request }: TaskListOrigin) {
-    super()
-    this.#store = store
+  constructor (services: Services, options: ResolvedRouteOptions, { server, log, reqId, request }: TaskListOrigin) {
+    super(services)
     this.#options = options
     this.server = server
     this.#log = log
@@ -70,16 +68,17 @@ export class TaskList extends TaskQueue implements RequestBackgroundTasks {
   }
 
   waitUntil (promise: PromiseLike<any>, options: WaitUntilOptions = {}): any {
-    const name = followedName(promise, options, this.#executor.admission, this.log)
+    const { admission, executor } = this.services
+    const name = followedName(promise, options, admission, this.log)
     const task = new BackgroundTask(this, name, undefined, [], this.#options)
     task.state = 'active'
     this.#enter(task)
-    this.#executor.follow(task, promise)
+    executor.follow(task, promise)
     return task
   }
 
   clear (): number {
-    return this.cancelWaiting() + this.#executor.admission.clearCaptured(this)
+    return this.cancelWaiting() + this.services.admission.clearCaptured(this)
   }
 
   async flush (): Promise<void> {
@@ -89,13 +88,12 @@ export class TaskList extends TaskQueue implements RequestBackgroundTasks {
 
   /** The response is about to leave: stores what it wants. Undefined when there is nothing to wait for. */
   beforeSend (statusCode: number): Promise<void> | undefined {
-    if (this.storesLate) return undefined
-    return this.#outbox?.beforeSend({ outcome: 'sent', statusCode })
+    return this.storesLate ? undefined : this.#outbox?.beforeSend({ outcome: 'sent', statusCode })
   }
 
   /** The response is over: tasks may start. Only the first call counts. */
   end (outcome: ResponseEnd['outcome'], statusCode: number): void {
-    if (this.limit > 0) return
+    if (this.isReleased) return
     this.limit = this.#options.requestConcurrency
     this.#log = this.log
     this.response = { outcome, statusCode }
@@ -103,88 +101,55 @@ export class TaskList extends TaskQueue implements RequestBackgroundTasks {
     // A waiting task must not keep the request's sockets, body and reply alive.
     if (!this.#isLookedAt) this.request = undefined
     this.#outbox?.end()
-    this.#executor.wake(this)
-  }
-
-  track (task: BackgroundTask, id: string): void {
-    this.#executor.history.track(task, id)
-  }
-
-  changed (task: BackgroundTask): void {
-    this.#executor.census.changed(task)
-  }
-
-  ended (task: BackgroundTask): void {
-    const { extras } = task
-    if (extras?.run !== undefined) extras.run.end()
-    else if (extras?.isStored === true) this.#store.drop(task)
-    else this.#outbox?.remove(task)
-  }
-
-  cancel (task: BackgroundTask, reason: unknown): boolean {
-    if (task.extras?.isGone === true) return task.extras.cancelGone?.(reason) ?? false
-    if (this.#outbox?.has(task) === false && this.#store.cancelLate(task, reason)) return true
-    const isRunByEngine = task.extras?.run !== undefined
-    this.#executor.cancel(task, this, reason)
-    // So that its key is free at once.
-    if (isRunByEngine) this.#store.drop(task)
-    return true
+    this.services.executor.wake(this)
   }
 
   /** Whether somebody wants to see the requests of tasks. */
   get #isLookedAt (): boolean {
-    return addChannel.hasSubscribers || runChannel.hasSubscribers || this.#executor.admission.capture !== undefined
-  }
-
-  get #executor (): Executor {
-    return this.#store.executor
+    return addChannel.hasSubscribers || runChannel.hasSubscribers || this.services.admission.capture !== undefined
   }
 
   /** `given`: the options of the call; with them the function is passed its task too. */
   #add (fn: TaskFunction, name: unknown, args: unknown[], options: ResolvedTaskOptions, given?: object): BackgroundTask {
+    const { admission, executor } = this.services
     // A class may have a static `name` that is anything.
     const task = new BackgroundTask(this, typeof name === 'string' && name !== '' ? name : 'anonymous', fn, args, options)
     if (given !== undefined) task.args = [...args, task]
-    if (this.#isCaptured(task, args, given)) return task
-    this.#executor.admission.assertRoom(task.name)
+    if (admission.capture !== undefined) {
+      admission.capture(task, args, given ?? {}, this.request)
+      return task
+    }
+    admission.assertRoom(task.name)
     this.#enter(task)
-    if (this.limit > 0) this.#executor.begin(task)
+    if (this.isReleased) executor.begin(task)
     return task
   }
 
   #addNamed (definition: Definition, given: unknown, callOptions?: NamedTaskOptions): BackgroundTask {
+    const { registry, client, admission, executor } = this.services
     const { name } = definition
     const options = namedCall(this.#options, definition, callOptions)
     const call = callOptions ?? {}
     const payload = definition.parse(given)
-    if (!this.#store.has(definition)) {
-      assertLocal(call)
-      return this.#add(definition.run, name, [payload], options, call)
-    }
-    this.#outbox ??= new Outbox(this.#store)
-    assertStorable(options, definition, this.#store)
+    const isRegistered = registry.has(definition)
+    if (isRegistered) registry.assertStorable(definition, options.retry)
+    else assertLocal(call)
     const { key } = call
-    const known = key === undefined ? undefined : this.#outbox.find(name, key) ?? this.#store.findLocal(name, key)
+    const known = key === undefined ? undefined : this.#outbox?.find(name, key) ?? client.findByKey(name, key)
     if (known !== undefined) return known
-    const task = new BackgroundTask(this, name, definition.run, [payload], options)
-    task.args = [payload, task]
-    if (this.#isCaptured(task, [payload], call)) return task
-    this.#executor.admission.assertRoom(name)
-    this.#outbox.add(task, payload, call)
+    if (!isRegistered || admission.capture !== undefined) return this.#add(definition.run, name, [payload], options, call)
+    admission.assertRoom(name)
+    const outbox = (this.#outbox ??= new Outbox(client, executor))
+    const task = new RegisteredTask(this, definition.run, [], options, toStored(name, payload, options, call, this.reqId), outbox)
+    outbox.add(task)
     this.#enter(task)
     // Where no reply is to come, onSend does not either.
-    if (this.limit > 0 || this.reply?.sent === true) this.#outbox.storeSoon()
+    if (this.isReleased || this.reply?.sent === true) outbox.storeSoon()
     return task
   }
 
-  #isCaptured (task: BackgroundTask, args: unknown[], options: object = {}): boolean {
-    const { capture } = this.#executor.admission
-    capture?.(task, args, options, this.request)
-    return capture !== undefined
-  }
-
   #enter (task: BackgroundTask): void {
-    this.#executor.census.enter(task, this)
+    this.push(task)
     if (addChannel.hasSubscribers) addChannel.publish({ task, request: this.request })
   }
 }

@@ -2,61 +2,71 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify
 import type { ResponseEnd } from '../../types/index.js'
 import { CLEARED } from '../task/cancelled.js'
 import { Fifo } from '../base/fifo.js'
-import { LinkedList, type Link } from '../base/linked-list.js'
-import type { BackgroundTask } from '../task/task.js'
-import type { TaskOwner } from '../task/task-owner.js'
+import { LinkedList } from '../base/linked-list.js'
+import type { Executor } from '../run/executor.js'
+import type { Census } from '../task/census.js'
+import type { History } from '../task/history.js'
+import type { BackgroundTask, Owner } from '../task/task.js'
+
+/** The limit of a list none of whose tasks may start yet. */
+const HELD = 0
+
+interface QueueServices {
+  readonly census: Census
+  readonly history: History
+  readonly executor: Executor
+}
 
 /** The unfinished tasks of one request in the order added, and which of them may start next. */
-export abstract class TaskQueue implements TaskOwner<BackgroundTask>, Link<TaskQueue> {
+export abstract class TaskQueue<Services extends QueueServices> implements Owner {
   abstract readonly log: FastifyBaseLogger
   abstract readonly reqId: string | undefined
   abstract readonly server: FastifyInstance
   abstract readonly response: ResponseEnd | undefined
   abstract readonly request: FastifyRequest | undefined
-  abstract track (task: BackgroundTask, id: string): void
-  abstract cancel (task: BackgroundTask, reason: unknown): boolean
-  abstract changed (task: BackgroundTask): void
-  /** A task has ended: tells the engine that keeps it. */
-  abstract ended (task: BackgroundTask): void
-
-  /** Tasks not yet finished. */
+  protected readonly services: Services
   size = 0
-  /** Whether the queue has a place in the executor's line. */
-  isInLine = false
-  /** Tasks that have started and not ended; a backoff keeps its place. */
+  isReady = false
   running = 0
-  /** How many tasks run at once; 0 until they may start, Infinity where each stands in the executor's line by itself. */
-  limit = 0
-  /** Neighbours among the queues that have unfinished tasks. */
-  previous: TaskQueue | undefined = undefined
-  next: TaskQueue | undefined = undefined
+  /** How many tasks run at once: `HELD` until they may start, Infinity where each is in the ready queue by itself. */
+  limit = HELD
+  /** Neighbours among the lists that have unfinished tasks. */
+  previous: Owner | undefined = undefined
+  next: Owner | undefined = undefined
   readonly #tasks = new LinkedList<BackgroundTask>()
   /** The first task that has never started. */
   #nextWaiting: BackgroundTask | undefined = undefined
   /** Tasks whose backoff is over, or that an engine has run. */
-  #due: Fifo<BackgroundTask> | undefined = undefined
+  #ahead: Fifo<BackgroundTask> | undefined = undefined
 
-  /** Whether `take` may give a task. */
-  get runnable (): boolean {
-    return (this.#nextWaiting !== undefined && this.running < this.limit) || this.#due?.empty === false
+  constructor (services: Services) {
+    this.services = services
   }
 
-  /** Whether the tasks do not belong together: each counts as a request of its own. */
+  get runnable (): boolean {
+    return (this.#nextWaiting !== undefined && this.running < this.limit) || this.#ahead?.empty === false
+  }
+
   get isShared (): boolean {
     return this.limit === Infinity
+  }
+
+  /** Whether tasks may start: the response is over. */
+  get isReleased (): boolean {
+    return this.limit !== HELD
   }
 
   /** Appends a task. */
   push (task: BackgroundTask): void {
     this.size++
     this.#tasks.push(task)
-    if (!this.isShared && isInLine(task)) this.#nextWaiting ??= task
+    if (!this.isShared && waitsInOrder(task)) this.#nextWaiting ??= task
+    this.services.census.enter(task)
   }
 
-  /** The next task that may start. */
   take (): BackgroundTask | undefined {
-    for (let due = this.#due?.shift(); due !== undefined; due = this.#due?.shift()) {
-      if (!due.finished) return due
+    for (let task = this.#ahead?.shift(); task !== undefined; task = this.#ahead?.shift()) {
+      if (!task.finished) return task
     }
     const task = this.#nextWaiting
     if (task === undefined || this.running >= this.limit) return undefined
@@ -64,17 +74,28 @@ export abstract class TaskQueue implements TaskOwner<BackgroundTask>, Link<TaskQ
     return task
   }
 
-  /** A task may be taken, whatever the order and before the queue's tasks may start: its turn came before, or elsewhere. */
-  pushDue (task: BackgroundTask): void {
-    if (!this.isShared) (this.#due ??= new Fifo()).push(task)
+  pushReady (task: BackgroundTask): void {
+    if (!this.isShared) (this.#ahead ??= new Fifo()).push(task)
   }
 
-  /** Forgets a task that has ended. `taken`: it gives its place back. */
   remove (task: BackgroundTask, taken: boolean): void {
     this.size--
     if (taken) this.running--
     if (task === this.#nextWaiting) this.#nextWaiting = waitingFrom(task.next)
     this.#tasks.remove(task)
+  }
+
+  track (task: BackgroundTask, id: string): void {
+    this.services.history.track(task, id)
+  }
+
+  changed (task: BackgroundTask): void {
+    this.services.census.changed(task)
+  }
+
+  cancel (task: BackgroundTask, reason: unknown): boolean {
+    this.services.executor.cancel(task, reason)
+    return true
   }
 
   /** Cancels the tasks that have never started. Returns how many. */
@@ -86,7 +107,7 @@ export abstract class TaskQueue implements TaskOwner<BackgroundTask>, Link<TaskQ
       // What is cancelled leaves the list, and its signal's listeners may have others leave.
       const task = last === undefined || last.finished ? this.#tasks.first : last.next
       if (task === undefined) return dropped
-      if (task.startedAt < 0 && task.cancel(CLEARED)) dropped++
+      if (!task.hasStarted && task.cancel(CLEARED)) dropped++
       // One that an engine is storing stays until it is stored.
       if (!task.finished) last = task
     }
@@ -98,11 +119,11 @@ export abstract class TaskQueue implements TaskOwner<BackgroundTask>, Link<TaskQ
 }
 
 function waitingFrom (task: BackgroundTask | undefined): BackgroundTask | undefined {
-  while (task !== undefined && !isInLine(task)) task = task.next
+  while (task !== undefined && !waitsInOrder(task)) task = task.next
   return task
 }
 
 /** Whether the task waits for its turn here, and not for an engine. */
-function isInLine (task: BackgroundTask): boolean {
-  return task.state === 'waiting' && task.extras?.stored === undefined
+function waitsInOrder (task: BackgroundTask): boolean {
+  return task.state === 'waiting' && task.isInOrder
 }

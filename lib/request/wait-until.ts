@@ -2,7 +2,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { WaitUntilOptions } from '../../types/index.js'
 import { isThenable } from '../run/attempt.js'
 import { describe, errors } from '../errors.js'
-import { waitUntilName } from '../options/options.js'
+import { waitUntilName } from '../options/plugin-options.js'
 import type { Admission } from '../task/admission.js'
 
 /**

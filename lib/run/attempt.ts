@@ -2,7 +2,8 @@ import { AsyncResource } from 'node:async_hooks'
 import { runChannel } from './channels.js'
 import { errors } from '../errors.js'
 import { whenTurnAllows } from '../base/turn-budget.js'
-import { type BackgroundTask, RESOURCE_OPTIONS } from '../task/task.js'
+import type { BackgroundTask } from '../task/task.js'
+import { RESOURCE_OPTIONS } from '../task/task-life.js'
 
 /** Told how an attempt ended, perhaps more than once: only the first time for the attempt that still runs counts. */
 export type Settle = (task: BackgroundTask, attempt: number, failed: boolean, value: unknown) => void
@@ -22,7 +23,7 @@ function runInOwnContext (task: BackgroundTask, settle: Settle): void {
 function runAttempt (task: BackgroundTask, settle: Settle): void {
   const { timeout, startsLate } = task.options
   if (timeout !== undefined) {
-    if (startsLate === true) task.setClock(() => { startTimeout(task, timeout, settle) })
+    if (startsLate === true) task.ownExtras().startClock = () => { startTimeout(task, timeout, settle) }
     else startTimeout(task, timeout, settle)
   }
   if (runChannel.hasSubscribers) trace(task, () => { callFunction(task, settle) })
@@ -59,10 +60,12 @@ export function isThenable (value: unknown): value is PromiseLike<unknown> {
 }
 
 function startTimeout (task: BackgroundTask, timeoutMs: number, settle: Settle): void {
-  task.setTimer((task, attempt) => {
-    // Node.js calls all timers that are due in one turn, however many.
-    whenTurnAllows(() => { task.runInAsyncScope(expire, undefined, task, attempt, timeoutMs, settle) })
-  }, timeoutMs)
+  task.ownExtras().timer = setTimeout(expireSoon, timeoutMs, task, task.attempt, timeoutMs, settle)
+}
+
+/** Node.js calls all timers that are due in one turn, however many. */
+function expireSoon (task: BackgroundTask, attempt: number, timeoutMs: number, settle: Settle): void {
+  whenTurnAllows(() => { task.runInAsyncScope(expire, undefined, task, attempt, timeoutMs, settle) })
 }
 
 function expire (task: BackgroundTask, attempt: number, timeoutMs: number, settle: Settle): void {
@@ -81,7 +84,7 @@ function trace (task: BackgroundTask, run: () => void): void {
       reject(task.error)
       return
     }
-    task.setTrace((failed, value) => { failed ? reject(value) : resolve(value) })
+    task.ownExtras().endTrace = (failed, value) => { failed ? reject(value) : resolve(value) }
     run()
   })
   runChannel.tracePromise(traced, { task, request: task.owner.request }).catch(noop)

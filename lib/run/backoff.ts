@@ -1,4 +1,4 @@
-import type { Retry } from '../options/options.js'
+import type { Retry } from '../options/retry-options.js'
 
 /**
  * Milliseconds to wait before retry number `retry` (the first is 1): exponential, capped, with full jitter unless

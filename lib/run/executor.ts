@@ -1,73 +1,45 @@
-import { Admission } from '../task/admission.js'
 import { type Settle, settleWith, startAttempt } from './attempt.js'
-import { eachAsTurnsAllow, TurnBudget } from '../base/turn-budget.js'
-import { setImmediate } from '../base/real-timers.js'
+import { TurnBudget, eachAsTurnsAllow } from '../base/turn-budget.js'
 import { cancellation } from '../task/cancelled.js'
-import { Census, type EndState } from '../task/census.js'
-import { History } from '../task/history.js'
-import type { ResolvedOptions } from '../options/options.js'
-import { ReadyQueue } from './ready-queue.js'
-import { callOnError, reportCancelled, reportCompleted, reportFailed, reportLate, reportRetry, reportSkipped } from './report.js'
-import { HeldTasks } from './held-tasks.js'
-import { isGivenBack, retryDelay, survives } from './retry.js'
-import { Turns } from './turns.js'
-import type { BackgroundTask } from '../task/task.js'
-import type { TaskQueue } from '../request/task-queue.js'
-import { isWanted } from './when.js'
+import type { Census, EndState } from '../task/census.js'
+import type { History } from '../task/history.js'
+import type { Report } from './report.js'
+import { isGivenBack, retryDelay } from './retry.js'
+import { Starter } from './starter.js'
+import type { BackgroundTask, Owner } from '../task/task.js'
 
-/** Runs the tasks of all requests: each queue in its order, all queues in turn, within the app's limits. */
+/** Runs the tasks of all lists: each list in its order, all lists in turn, within the app's limits. */
 export class Executor {
-  readonly census = new Census()
-  readonly history: History
-  readonly admission: Admission
-  readonly #options: ResolvedOptions
-  readonly #concurrency: number
-  readonly #ready = new ReadyQueue()
+  readonly #census: Census
+  readonly #history: History
+  readonly #report: Report
   /** From now on a failed attempt is final. */
   #closing = false
   /** Tasks running, less the promises that are only waited for. */
   #slots = 0
   readonly #budget = new TurnBudget()
-  readonly #turns = new Turns(this.#budget, {
-    // Nobody overtakes a task that is held.
-    canStart: () => !this.#ready.empty && this.#slots < this.#concurrency && !this.#held.has(this.#ready.first),
-    isHolding: () => !this.#held.empty,
-    startNext: () => { this.#startNext() }
-  })
+  readonly #starter: Starter
 
-  readonly #held = new HeldTasks(() => {
-    this.#budget.readClock()
-    this.#turns.goOn()
-  })
-
-  constructor (options: ResolvedOptions) {
-    this.#options = options
-    this.#concurrency = options.concurrency ?? Infinity
-    this.history = new History(options.history)
-    this.admission = new Admission(this.census, options.maxPending)
+  /** `concurrency`: how many tasks run at once. */
+  constructor (census: Census, history: History, report: Report, concurrency = Infinity) {
+    this.#census = census
+    this.#history = history
+    this.#report = report
+    this.#starter = new Starter(this.#budget, () => this.#slots < concurrency, (task) => { this.#start(task) })
   }
 
-  /** Takes a queue into the line if one of its tasks can start, and sees to it that tasks start soon. */
-  wake (queue: TaskQueue): void {
-    this.#ready.pushQueue(queue)
-    this.#turns.schedule()
+  /** Has the tasks of a list start that may. */
+  wake (list: Owner): void {
+    this.#starter.wake(list)
   }
 
-  /** Has a task that was added to a queue whose tasks may start do so when its turn comes: one of the app in the next turn. */
+  /** Has a task that was added to a list whose tasks may start do so when its turn comes. */
   begin (task: BackgroundTask): void {
-    const queue = task.owner as TaskQueue
-    if (!queue.isShared) return this.wake(queue)
-    this.#ready.pushTask(task)
-    this.#held.add(task)
-    this.#turns.schedule()
+    this.#starter.begin(task)
   }
 
-  /** A task may start whatever the order of its queue: its turn came before, or elsewhere. */
-  readonly pushDue = (task: BackgroundTask): void => {
-    (task.owner as TaskQueue).pushDue(task)
-    this.#ready.pushTask(task)
-    this.#turns.schedule()
-  }
+  /** Has a task start whatever the order of its list: its turn came before, or elsewhere. */
+  readonly pushReady = (task: BackgroundTask): void => { this.#starter.pushReady(task) }
 
   /** Follows a promise that is already under way. */
   follow (task: BackgroundTask, promise: PromiseLike<unknown>): void {
@@ -76,125 +48,109 @@ export class Executor {
   }
 
   /** Cancels a task that has not ended. */
-  cancel (task: BackgroundTask, queue: TaskQueue, reason: unknown): void {
+  cancel (task: BackgroundTask, reason: unknown): void {
     const { state } = task
-    this.stop(task, queue, 'cancelled', cancellation(task, reason))
-    if (state !== 'waiting') reportCancelled(task, task.error as Error)
+    this.stop(task, 'cancelled', cancellation(task, reason))
+    if (state !== 'waiting') this.#report.cancelled(task, task.error as Error)
   }
 
   /** Ends a task from outside. Its function may go on, but counts for nothing any more. */
-  stop (task: BackgroundTask, queue: TaskQueue, state: 'cancelled' | 'failed', error: unknown): void {
+  stop (task: BackgroundTask, state: 'cancelled' | 'failed', error: unknown): void {
     this.#budget.readClock()
-    this.#finish(task, queue, state, error)
-    this.#ready.noteEnd(task)
+    this.#finish(task, state, error)
     task.abort(error)
-    this.wake(queue)
+    this.#starter.noteEnd(task)
   }
 
   /** Ends a task that cannot be stored or started, or whose attempt was lost outside, as if it had failed. */
-  fail (task: BackgroundTask, queue: TaskQueue, error: unknown): void {
-    this.stop(task, queue, 'failed', error)
-    reportFailed(task, error, this.#options.onError, this.census)
+  fail (task: BackgroundTask, error: unknown): void {
+    this.stop(task, 'failed', error)
+    this.#report.failed(task, error)
   }
 
   /** Ends a task that has started and that close waits for no longer. It has not failed where another process runs it again. */
-  giveUp (task: BackgroundTask, queue: TaskQueue, error: unknown): void {
-    const hasFailed = !survives(task)
-    this.stop(task, queue, 'failed', error)
-    if (hasFailed) callOnError(task, error, this.#options.onError, this.census)
+  giveUp (task: BackgroundTask, error: unknown): void {
+    const hasFailed = !task.outlivesProcess
+    this.stop(task, 'failed', error)
+    if (hasFailed) this.#report.callOnError(task, error)
   }
 
   /** Ends a task whose condition is not met. */
-  skip (task: BackgroundTask, queue: TaskQueue): void {
+  skip (task: BackgroundTask): void {
     this.#budget.readClock()
-    this.#finish(task, queue, 'skipped', undefined)
-    reportSkipped(task)
+    this.#finish(task, 'skipped', undefined)
+    this.#report.skipped(task)
   }
 
   /** No more retries in this process: the last error of each task in a backoff is final. */
   stopRetrying (): Promise<void> {
     this.#closing = true
-    return eachAsTurnsAllow(this.census.tasks(), (task) => {
-      if (task.state !== 'delayed' || task.startedAt < 0) return
+    return eachAsTurnsAllow(this.#census.tasks(), (task) => {
+      if (task.state !== 'delayed' || !task.hasStarted) return
       this.#budget.readClock()
-      this.#fail(task, task.owner as TaskQueue, task.outcome)
-      this.wake(task.owner as TaskQueue)
+      this.#fail(task, task.outcome)
+      this.wake(task.owner)
     })
   }
 
-  /** Starts one task of the first place in line. */
-  #startNext (): void {
-    const task = this.#ready.take()
-    if (task === undefined) return this.#budget.readClock()
-    const queue = task.owner as TaskQueue
-    if (task.extras?.stored !== undefined || isWanted(task.options.when, task.response)) this.#start(task, queue)
-    else this.skip(task, queue)
-    this.#ready.pushQueue(queue)
-    // A task that has ended has read the clock.
-    if (!task.finished) this.#budget.readClock()
-  }
-
-  #start (task: BackgroundTask, queue: TaskQueue): void {
-    if (task.startedAt >= 0) task.nextAttempt()
+  #start (task: BackgroundTask): void {
+    if (!task.isWanted) return this.skip(task)
+    if (task.hasStarted) task.nextAttempt()
     else {
       // The clock was read before the code that added the task, such as an onError.
       task.startedAt = Math.max(task.createdAt, Math.floor(this.#budget.now))
-      if (task.extras?.stored === undefined) queue.running++
+      if (task.isInOrder) task.owner.running++
     }
-    this.census.move(task, 'active')
+    this.#census.move(task, 'active')
     this.#slots++
     startAttempt(task, this.#settle)
   }
 
   readonly #settle: Settle = (task, attempt, failed, value) => {
     if (task.state !== 'active' || task.attempt !== attempt) {
-      if (failed) reportLate(task, attempt, value)
+      if (failed) this.#report.failedLate(task, attempt, value)
       return
     }
     this.#budget.readClock()
-    const queue = task.owner as TaskQueue
-    if (failed) this.#fail(task, queue, value)
+    if (failed) this.#fail(task, value)
     else {
-      this.#finish(task, queue, 'completed', value)
-      reportCompleted(task)
+      this.#finish(task, 'completed', value)
+      this.#report.completed(task)
     }
-    this.#ready.pushQueue(queue)
-    this.#turns.goOn()
+    this.#starter.goOn(task.owner)
   }
 
-  #fail (task: BackgroundTask, queue: TaskQueue, error: unknown): void {
+  #fail (task: BackgroundTask, error: unknown): void {
     if (isGivenBack(task)) {
-      reportLate(task, task.attempt, error)
-      return this.#finish(task, queue, 'failed', error)
+      this.#report.failedLate(task, task.attempt, error)
+      return this.#finish(task, 'failed', error)
     }
-    const delay = this.#closing && !survives(task) ? undefined : retryDelay(task, error)
+    const delay = this.#closing && !task.outlivesProcess ? undefined : retryDelay(task, error, this.#report)
     // retryIf may have cancelled the task.
     if (task.finished) return
     if (delay === undefined) {
-      this.#finish(task, queue, 'failed', error)
-      return reportFailed(task, error, this.#options.onError, this.census)
+      this.#finish(task, 'failed', error)
+      return this.#report.failed(task, error)
     }
-    task.endAttempt(true, error)
+    task.extras?.endAttempt(true, error)
     this.#slots--
-    this.census.retries++
-    this.census.move(task, 'delayed')
+    this.#census.retries++
+    this.#census.move(task, 'delayed')
     task.outcome = error
-    reportRetry(task, error, delay)
-    if (task.extras?.run !== undefined) task.extras.run.end(delay)
-    else if (delay > 0) task.setTimer(this.pushDue, delay)
-    else setImmediate(this.pushDue, task)
+    this.#report.retry(task, error, delay)
+    task.backOff(delay, this.pushReady)
   }
 
   /** Ends a task, whatever it was doing, and lets go of all it held. */
-  #finish (task: BackgroundTask, queue: TaskQueue, state: EndState, outcome: unknown): void {
-    const started = task.fn !== undefined && task.startedAt >= 0
+  #finish (task: BackgroundTask, state: EndState, outcome: unknown): void {
+    const started = task.hasStarted && !task.isFollowed
     if (started && task.state === 'active') this.#slots--
-    task.endAttempt(state !== 'completed', outcome)
+    task.extras?.endAttempt(state !== 'completed', outcome)
     task.outcome = outcome
     task.finishedAt = Math.floor(this.#budget.now)
     task.release()
-    this.census.leave(task, queue, state, started && task.extras?.stored === undefined)
-    this.history.finish(task)
-    queue.ended(task)
+    this.#census.leave(task, state, started && task.isInOrder)
+    this.#history.finish(task)
+    task.onEnd()
   }
 }

@@ -14,6 +14,59 @@ interface Fields {
   attempt?: number
 }
 
+/** Tells the app what becomes of tasks: by log lines, and by its `onError`. */
+export class Report {
+  readonly #census: Census
+  readonly #onError: BackgroundTasksOptions['onError']
+
+  constructor (census: Census, onError: BackgroundTasksOptions['onError']) {
+    this.#census = census
+    this.#onError = onError
+  }
+
+  completed (task: BackgroundTask): void {
+    write(task, 'debug', 'background task completed')
+  }
+
+  skipped (task: BackgroundTask): void {
+    write(task, 'debug', 'background task skipped')
+  }
+
+  cancelled (task: BackgroundTask, err: Error): void {
+    write(task, 'info', 'background task cancelled', { reason: err.cause })
+  }
+
+  /** An attempt has failed, and another one follows after `delay` milliseconds. */
+  retry (task: BackgroundTask, err: unknown, delay: number): void {
+    write(task, 'warn', 'background task failed, will be retried', { err, delay })
+  }
+
+  /** An attempt that nothing waits for any more has failed after all. */
+  failedLate (task: BackgroundTask, attempt: number, err: unknown): void {
+    write(task, 'debug', 'background task failed after it had been given up', { err, attempt })
+  }
+
+  /** A callback of the app's own has failed. */
+  callbackFailed (task: BackgroundTask, name: 'onError' | 'retryIf', err: unknown): void {
+    write(task, 'error', `${name} of background tasks failed`, { err })
+  }
+
+  /** The final failure: one line, then `onError`. */
+  failed (task: BackgroundTask, err: unknown): void {
+    write(task, 'error', 'background task failed', { err })
+    this.callOnError(task, err)
+  }
+
+  /** Calls `onError` in the async context of `add`, whoever ended the task. The app waits for it as for the task. */
+  callOnError (task: BackgroundTask, err: unknown): void {
+    const onError = this.#onError
+    if (onError === undefined) return
+    const call = new Promise<void>((resolve) => { resolve(task.runInAsyncScope(onError, undefined, err, task)) })
+      .catch((error) => { this.callbackFailed(task, 'onError', error) })
+    this.#census.waitForReport(task, call)
+  }
+}
+
 function write (task: BackgroundTask, level: Level, message: string, fields: Fields = {}): void {
   const { log } = task.owner
   const writeLine = (err: unknown): void => {
@@ -47,48 +100,4 @@ function loggable (thrown: unknown): unknown {
  */
 function isDebugEnabled (log: FastifyBaseLogger & { isLevelEnabled?: (level: string) => boolean }): boolean {
   return log.isLevelEnabled?.('debug') ?? log.debug !== log.error
-}
-
-export function reportCompleted (task: BackgroundTask): void {
-  write(task, 'debug', 'background task completed')
-}
-
-export function reportSkipped (task: BackgroundTask): void {
-  write(task, 'debug', 'background task skipped')
-}
-
-export function reportCancelled (task: BackgroundTask, err: Error): void {
-  write(task, 'info', 'background task cancelled', { reason: err.cause })
-}
-
-export function reportRetry (task: BackgroundTask, err: unknown, delay: number): void {
-  write(task, 'warn', 'background task failed, will be retried', { err, delay })
-}
-
-/** An attempt that nothing waits for any more has failed after all. */
-export function reportLate (task: BackgroundTask, attempt: number, err: unknown): void {
-  write(task, 'debug', 'background task failed after it had been given up', { err, attempt })
-}
-
-/** A callback of the app's own has failed. */
-export function reportCallback (task: BackgroundTask, name: 'onError' | 'retryIf', err: unknown): void {
-  write(task, 'error', `${name} of background tasks failed`, { err })
-}
-
-/** The final failure: one line, then `onError`, which the app waits for as for the task. */
-export function reportFailed (
-  task: BackgroundTask, err: unknown, onError: BackgroundTasksOptions['onError'], census: Census
-): void {
-  write(task, 'error', 'background task failed', { err })
-  callOnError(task, err, onError, census)
-}
-
-/** Calls `onError` in the async context of `add`, whoever ended the task. */
-export function callOnError (
-  task: BackgroundTask, err: unknown, onError: BackgroundTasksOptions['onError'], census: Census
-): void {
-  if (onError === undefined) return
-  const report = new Promise<void>((resolve) => { resolve(task.runInAsyncScope(onError, undefined, err, task)) })
-    .catch((error) => { reportCallback(task, 'onError', error) })
-  census.waitForReport(task, report)
 }

@@ -12,7 +12,7 @@ export class FollowedTask {
   constructor (tasks: AppTasks, id: string) {
     this.#tasks = tasks
     this.#id = id
-    const { census, history } = tasks.executor
+    const { census, history } = tasks.services
     this.end = census.watchers.add(id, () => {
       if (history.find(id)?.finished === true) this.#final = history.get(id)
     })

@@ -1,15 +1,15 @@
-import type { Executor } from '../run/executor.js'
+import type { Census } from '../task/census.js'
+import type { History } from '../task/history.js'
 import type { BackgroundTask } from '../task/task.js'
-import type { TaskQueue } from '../request/task-queue.js'
+import type { RegisteredTask } from './registered-task.js'
 
 /** Makes a task the receipt of another one, which runs in its stead: it shows what becomes of that one to its end. */
-export function mergeInto (target: BackgroundTask, receipt: BackgroundTask, { census, history }: Executor): void {
-  const { id } = receipt
-  census.handOver(receipt, receipt.owner as TaskQueue)
+export function mergeInto (target: BackgroundTask, receipt: RegisteredTask, { census, history }: { census: Census, history: History }): void {
+  const { id } = receipt.stored
+  census.handOver(receipt)
   history.merge(id, target)
-  const cancelGone = (reason: unknown): boolean => target.cancel(reason)
-  Object.assign(receipt.extras!, { id: target.id, mergedInto: target, cancelGone })
-  const follow = (): void => {
+  receipt.follow(target)
+  const show = (): void => {
     const { state, attempt } = target
     Object.assign(receipt, { state, attempt, outcome: target.error ?? target.outcome })
     census.watchers.notify(id)
@@ -17,6 +17,6 @@ export function mergeInto (target: BackgroundTask, receipt: BackgroundTask, { ce
     unwatch()
     history.finish(target, id)
   }
-  const unwatch = census.watchers.add(target.id, follow)
-  follow()
+  const unwatch = census.watchers.add(target.id, show)
+  show()
 }

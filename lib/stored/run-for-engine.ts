@@ -6,9 +6,9 @@ import { setImmediate } from '../base/real-timers.js'
 import { errorSnapshot } from '../base/snapshot.js'
 import { tryTo } from '../run/report.js'
 import { Refusals } from './refusals.js'
-import type { Store } from './store.js'
-import { BackgroundTask } from '../task/task.js'
-import type { TaskQueue } from '../request/task-queue.js'
+import { RegisteredTask } from './registered-task.js'
+import type { Services } from './services.js'
+import type { Owner } from '../task/task.js'
 import { withTrace } from './trace-context.js'
 
 /** How long a task waits that no worker knows yet. */
@@ -19,23 +19,21 @@ const REFUSED_PAYLOAD = 'background task left to other workers: the schema of th
 
 /**
  * Makes the function that runs one attempt of a stored task for an engine: as the Task that `add` returned where this
- * process has it, else as a task of its own in the list that `listFor` gives.
+ * process has it, else as a guest in the list that `listFor` gives.
  */
-export function createRunner (store: Store, listFor: (stored: StoredTask) => TaskQueue): EngineHost['run'] {
-  const { executor } = store
+export function createRunner (services: Services, listFor: (stored: StoredTask) => Owner): EngineHost['run'] {
+  const { census, client, executor, history, registry } = services
   const refusals = new Refusals()
   const quiet = new Quiet()
 
   /** A store that others share may hand a task out before the one who added it knows that it is stored. */
-  function findReceipt ({ id }: StoredTask): BackgroundTask | undefined {
-    return store.engine.findLocal === undefined ? undefined : executor.history.find(id)
+  function findReceipt ({ id }: StoredTask): RegisteredTask | undefined {
+    const task = client.isLocal ? history.find(id) : undefined
+    return task instanceof RegisteredTask ? task : undefined
   }
 
-  function toTask (stored: StoredTask, definition: Definition): BackgroundTask {
-    const receipt = findReceipt(stored)
-    if (receipt !== undefined) return receipt
-    const queue = listFor(stored)
-    const retryIf = stored.retry?.conditional === true ? store.retryIfOf(definition) : undefined
+  function createGuest (stored: StoredTask, definition: Definition, attempt: number): RegisteredTask {
+    const retryIf = stored.retry?.conditional === true ? registry.retryIfOf(definition) : undefined
     const options = {
       when: 'always',
       timeout: stored.timeout,
@@ -43,9 +41,10 @@ export function createRunner (store: Store, listFor: (stored: StoredTask) => Tas
       hasResult: definition.hasResult,
       startsLate: definition.startsLate
     } as const
-    const task = withTrace(stored.trace, () => new BackgroundTask(queue, stored.name, definition.run, [], options))
-    task.store(stored)
-    executor.census.enter(task, queue)
+    const list = listFor(stored)
+    const task = withTrace(stored.trace, () => new RegisteredTask(list, definition.run, [], options, stored))
+    task.attempt = attempt
+    list.push(task)
     return task
   }
 
@@ -59,44 +58,44 @@ export function createRunner (store: Store, listFor: (stored: StoredTask) => Tas
   }
 
   return async function run (stored, { attempt, signal, progress, failed }) {
-    const definition = store.definition(stored.name)
+    const definition = registry.find(stored.name)
     if (definition === undefined) return leave(stored, UNKNOWN_NAME, UNKNOWN_DELAY_MS, attempt)
-    if (store.engine.findLocal !== undefined && findReceipt(stored) === undefined) {
+    const receipt = findReceipt(stored)
+    if (client.isLocal && receipt === undefined) {
       // It has ended here: the app closes, or was told that it could not be stored.
       return { state: 'cancelled', error: errorSnapshot(new errors.FST_BGT_CANCELLED(stored.name, { cause: undefined })) }
     }
     const payload = parse(definition, stored)
-    if (payload.error !== undefined && store.engine.findLocal === undefined) {
+    if (payload.error !== undefined && receipt === undefined) {
       const delay = refusals.next(stored, attempt)
       if (delay !== undefined) return leave(stored, REFUSED_PAYLOAD, delay, attempt, payload.error)
     }
-    const task = toTask(stored, definition)
-    const queue = task.owner as TaskQueue
-    const isReceipt = findReceipt(stored) === task
-    if (!isReceipt) task.attempt = attempt
+    const task = receipt ?? createGuest(stored, definition, attempt)
     if (payload.error !== undefined) {
-      executor.fail(task, queue, payload.error)
+      executor.fail(task, payload.error)
       return toOutcome(task, undefined)
     }
     task.args = [payload.value, task]
     const outcome = new Promise<RunOutcome>((resolve) => {
-      task.setRun({
-        survives: !isReceipt,
+      task.run = {
         progress,
         end (delay) {
-          task.setRun(undefined)
+          task.run = undefined
           if (task.state !== 'completed') failed?.(task.error ?? task.outcome)
-          if (delay !== undefined && !isReceipt) executor.census.handOver(task, queue)
+          if (delay !== undefined && task !== receipt) {
+            task.goElsewhere(stored.id)
+            census.handOver(task)
+          }
           resolve(toOutcome(task, delay))
         }
-      })
+      }
     })
     signal.addEventListener('abort', () => { task.cancel(reasonOf(signal)) }, { once: true })
-    executor.pushDue(task)
+    executor.pushReady(task)
     if (task.state === 'delayed') {
-      const run = task.extras?.run
+      const { run } = task
       // Behind the turn in which it starts, unless functions hold all slots.
-      setImmediate(() => { if (task.extras?.run === run) store.due(stored.id) })
+      setImmediate(() => { if (task.run === run) client.due(stored.id) })
     }
     return outcome
   }
@@ -116,7 +115,7 @@ function reasonOf ({ reason }: AbortSignal): unknown {
   return reason instanceof DOMException && reason.name === 'AbortError' ? undefined : reason
 }
 
-function toOutcome (task: BackgroundTask, delay: number | undefined): RunOutcome {
+function toOutcome (task: RegisteredTask, delay: number | undefined): RunOutcome {
   const error = errorSnapshot(task.error ?? task.outcome)
   if (delay !== undefined) return { state: 'delayed', error, delay }
   if (isCutOff(task)) return { state: 'interrupted' }
@@ -125,7 +124,7 @@ function toOutcome (task: BackgroundTask, delay: number | undefined): RunOutcome
 }
 
 /** Whether the shutdown deadline ended the task, before it started or with the abort that its function obeyed. */
-function isCutOff ({ state, outcome, extras }: BackgroundTask): boolean {
+function isCutOff ({ state, outcome, extras }: RegisteredTask): boolean {
   const { FST_BGT_CLOSING } = errors
   return state !== 'completed' && (outcome instanceof FST_BGT_CLOSING || extras?.abortReason instanceof FST_BGT_CLOSING)
 }

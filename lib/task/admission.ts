@@ -1,8 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { Census } from './census.js'
 import { errors } from '../errors.js'
-import type { BackgroundTask } from './task.js'
-import type { TaskOwner } from './task-owner.js'
+import type { BackgroundTask, Owner } from './task.js'
 
 /** Takes a task that was added, with what was given to `add`. */
 export type Capture = (task: BackgroundTask, args: unknown[], options: object, request: FastifyRequest | undefined) => void
@@ -14,7 +13,7 @@ export class Admission {
   /** Takes every task that is added, in a test. */
   capture: Capture | undefined = undefined
   /** Cancels the captured tasks of a list. Returns how many. */
-  clearCaptured: (owner: TaskOwner<BackgroundTask>) => number = () => 0
+  clearCaptured: (owner: Owner) => number = () => 0
   readonly #census: Census
   readonly #maxPending: number
 

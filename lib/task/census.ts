@@ -1,9 +1,8 @@
 import type { TaskState, TaskStats } from '../../types/index.js'
 import { LinkedList } from '../base/linked-list.js'
 import { nowMs } from '../base/clock.js'
-import type { BackgroundTask } from './task.js'
+import type { BackgroundTask, Owner } from './task.js'
 import { setImmediate } from '../base/real-timers.js'
-import type { TaskQueue } from '../request/task-queue.js'
 import { Watchers } from '../base/watchers.js'
 
 /** The final states. */
@@ -19,15 +18,14 @@ export class Census {
   #active = 0
   #delayed = 0
   readonly #ended = { completed: 0, failed: 0, cancelled: 0, skipped: 0 }
-  /** Queues that have unfinished tasks. */
-  readonly #queues = new LinkedList<TaskQueue>()
+  /** The lists that have unfinished tasks. */
+  readonly #lists = new LinkedList<Owner>()
   readonly #emptyListeners = new Set<() => void>()
   #isLooking = false
 
-  /** A task begins. */
-  enter (task: BackgroundTask, queue: TaskQueue): void {
-    if (queue.size === 0) this.#queues.push(queue)
-    queue.push(task)
+  /** A task begins, in a list that has it already. */
+  enter (task: BackgroundTask): void {
+    if (task.owner.size === 1) this.#lists.push(task.owner)
     this.unfinished++
     this.#count(task.state, 1)
   }
@@ -40,7 +38,7 @@ export class Census {
     this.changed(task)
   }
 
-  /** Those that wait are the rest. */
+  /** Waiting tasks are not counted: they are the rest. */
   #count (state: TaskState, change: 1 | -1): void {
     if (state === 'active') this.#active += change
     else if (state === 'delayed') this.#delayed += change
@@ -52,18 +50,17 @@ export class Census {
     if (id !== undefined && !this.watchers.empty) this.watchers.notify(id)
   }
 
-  /** A task ends. `taken`: it had its place in the order. */
-  leave (task: BackgroundTask, queue: TaskQueue, state: EndState, taken: boolean): void {
+  /** A task ends. `taken`: it had its place in the order of its list. */
+  leave (task: BackgroundTask, state: EndState, taken: boolean): void {
     this.move(task, state)
     this.#ended[state]++
-    this.#forget(task, queue, taken)
+    this.#forget(task, taken)
   }
 
-  /** A task goes on elsewhere: it ends here without a final state. */
-  handOver (task: BackgroundTask, queue: TaskQueue): void {
-    task.setGone(true)
+  /** A task goes on elsewhere: it leaves without a final state. */
+  handOver (task: BackgroundTask): void {
     this.#count(task.state, -1)
-    this.#forget(task, queue, false)
+    this.#forget(task, false)
   }
 
   /** The end of a task is not over before this promise settles, which must not reject. */
@@ -80,9 +77,10 @@ export class Census {
     return this.unfinished === 0 && this.reporting.size === 0
   }
 
-  #forget (task: BackgroundTask, queue: TaskQueue, taken: boolean): void {
-    queue.remove(task, taken)
-    if (queue.size === 0) this.#queues.remove(queue)
+  #forget (task: BackgroundTask, taken: boolean): void {
+    const { owner } = task
+    owner.remove(task, taken)
+    if (owner.size === 0) this.#lists.remove(owner)
     if (--this.unfinished === 0) this.#lookSoon()
   }
 
@@ -103,8 +101,8 @@ export class Census {
   /** The unfinished tasks, request by request. */
   tasks (): BackgroundTask[] {
     const tasks: BackgroundTask[] = []
-    for (const queue of this.#queues) {
-      for (const task of queue) tasks.push(task)
+    for (const list of this.#lists) {
+      for (const task of list) tasks.push(task)
     }
     return tasks
   }
@@ -129,7 +127,7 @@ export class Census {
   stats (): TaskStats {
     const now = nowMs()
     let oldest = now
-    for (const queue of this.#queues) oldest = Math.min(oldest, oldestIn(queue))
+    for (const list of this.#lists) oldest = Math.min(oldest, oldestIn(list))
     const active = this.#active
     const delayed = this.#delayed
     const waiting = this.unfinished - active - delayed
@@ -137,14 +135,14 @@ export class Census {
   }
 }
 
-/** Since when, on the monotonic clock, a task of the queue has been waiting; Infinity when none waits. */
-function oldestIn (queue: TaskQueue): number {
+/** Since when, on the monotonic clock, a task of the list has been waiting; Infinity when none waits. */
+function oldestIn (list: Owner): number {
   let oldest = Infinity
-  for (const { state, createdAt, extras } of queue) {
+  for (const { state, createdAt, waitingSince } of list) {
     if (state !== 'waiting') continue
-    oldest = Math.min(oldest, extras?.dueAt ?? createdAt)
-    // Those behind were added later.
-    if (extras?.dueAt === undefined) break
+    oldest = Math.min(oldest, waitingSince)
+    // The tasks behind this one were added later.
+    if (waitingSince === createdAt) break
   }
   return oldest
 }

@@ -38,8 +38,8 @@ export class History {
   }
 
   /** The task goes on elsewhere, and is to be asked for there. */
-  forget (task: BackgroundTask): void {
-    this.#leave(task.id)
+  forget (id: string): void {
+    this.#leave(id)
   }
 
   find (id: string): BackgroundTask | undefined {

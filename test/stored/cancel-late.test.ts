@@ -53,6 +53,22 @@ t.test('cancelling a task while it is stored cancels it there', async (t) => {
   t.equal(task.cancel(), false)
 })
 
+t.test('a task that is being cancelled in its store says so to who cancels it again', async (t) => {
+  const answers: boolean[] = []
+  const { app, engine, task, release } = await createStoring(t, () => {}, (inner) => ({
+    start: (host) => inner.start({ ...host, worker: false }),
+    cancel (id, reason) {
+      answers.push(task.cancel('again'))
+      return inner.cancel(id, reason)
+    }
+  }))
+  t.equal(task.cancel('enough'), true)
+  release()
+  t.match(await settled(app, engine, task), { state: 'cancelled' })
+  t.same(answers, [true])
+  t.match(task.error, { cause: 'enough' })
+})
+
 for (const [title, handler, expected] of [
   ['completed', () => 42, { state: 'completed', result: 42, error: undefined }],
   ['failed', () => { throw new RangeError('no luck') }, { state: 'failed', result: undefined, error: { name: 'RangeError', message: 'no luck' } }]

@@ -1,10 +1,11 @@
 import type * as Bullmq from 'bullmq'
 import { within } from '../../base/within.js'
+import { type Client, closeClient, closeNow } from './close-client.js'
 import type { BullmqModule } from './module.js'
 import type { BullmqEngineOptions } from './options.js'
 import { postgresBackend, postgresOptions } from './postgres-backend.js'
 import { redisBackend, redisOptions } from './redis-backend.js'
-import { areConnected, cutConnections, failSoon, settleConnections } from './redis-connections.js'
+import { areConnected, failSoon } from './redis-connections.js'
 
 /** How long a connection that is opening may be waited for. */
 const PATIENCE_MS = 1000
@@ -12,16 +13,11 @@ const PATIENCE_MS = 1000
 /** How long until a store that could not be reached is tried again. */
 const RETRY_MS = 500
 
-/** How long the store may take to say goodbye. */
-const GOODBYE_MS = 2000
-
 /** How long the end of a connection may be waited for. What comes after it, as the deadline of close, must not be late. */
 const PARTING_MS = 200
 
 /** How many events the store keeps, about: results are in them. A process that is late looks at its tasks instead. */
 const MAX_EVENTS = 200
-
-type Client = Bullmq.QueueBase<any, any>
 
 interface CommonOptions {
   connection: any
@@ -111,11 +107,7 @@ export class Clients {
 
   async #close (client: Client): Promise<void> {
     // What has never been open would be waited for.
-    if (!this.#open.has(client)) return await closeNow(client)
-    await within(GOODBYE_MS, async () => {
-      const isConnected = !this.#isRedis || await settleConnections(client.getBackend())
-      await (isConnected ? client.close() : closeNow(client))
-    }).catch(() => { if (this.#isRedis) return cutConnections(client.getBackend()) })
+    await (this.#open.has(client) ? closeClient(client, this.#isRedis) : closeNow(client))
   }
 
   get #isRedis (): boolean {
@@ -161,13 +153,4 @@ export class Clients {
       this.#timers.add(timer)
     })
   }
-}
-
-/** Closes a client that has nothing to say goodbye to. */
-async function closeNow (client: Client): Promise<void> {
-  if ('resume' in client) return await (client as Bullmq.Worker).close(true)
-  const closed = client.getBackend().close(true)
-  // Ends its loops, but may wait for a connection for ever.
-  client.close().catch(() => {})
-  await closed
 }

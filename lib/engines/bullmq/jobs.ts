@@ -1,7 +1,7 @@
 import type { Job, JobState, JobsOptions } from 'bullmq'
 import type { StoredRetry, StoredTask, TaskErrorSnapshot, TaskSnapshot } from '../../../types/index.js'
 import { errors } from '../../errors.js'
-import { BACKOFF } from '../../options/options.js'
+import { BACKOFF } from '../../options/retry-options.js'
 import { errorSnapshot } from '../../base/snapshot.js'
 import type { JobRecord, Notes } from './records.js'
 

@@ -1,22 +1,10 @@
 import type { Engine, EngineHost, RunOutcome, StoredTask, TaskSnapshot } from '../../../types/index.js'
+import { KeyIndex } from '../../base/key-index.js'
 import { Latest } from '../../base/latest.js'
-import { PriorityQueue, type Ranked } from '../../base/priority-queue.js'
-import { taskKey } from '../../base/task-key.js'
+import { PriorityQueue } from '../../base/priority-queue.js'
 import { Paced } from '../../base/turn-budget.js'
 import { Watchers } from '../../base/watchers.js'
-
-interface Entry extends Ranked {
-  readonly task: StoredTask
-  /** Made when it is first asked for: a batch of thousands is stored in one go. */
-  snapshot?: TaskSnapshot
-  /** Those that count, with the next one. */
-  attempts: number
-  timer?: NodeJS.Timeout
-  /** Of the attempt that runs. */
-  controller?: AbortController
-  /** Cancelled while it ran: not to run again. */
-  isCancelled?: boolean
-}
+import { Entry } from './entry.js'
 
 /** Keeps tasks in this process: nothing to set up, and gone with the process. The default engine. */
 export function memoryEngine (): Engine {
@@ -30,7 +18,7 @@ class MemoryEngine implements Engine {
   readonly #unfinished = new Map<string, Entry>()
   readonly #finished = new Latest<TaskSnapshot>()
   /** Ids of unfinished tasks by name and key. */
-  readonly #keys = new Map<string, string>()
+  readonly #keys = new KeyIndex<string>()
   /** Tasks that may start. */
   readonly #ready = new PriorityQueue<Entry>()
   readonly #starting = new Paced(() => this.#startNext())
@@ -50,19 +38,19 @@ class MemoryEngine implements Engine {
   }
 
   findLocal (name: string, key: string): string | undefined {
-    return this.#keys.get(taskKey(name, key))
+    return this.#keys.find({ name, key })
   }
 
   async get (id: string): Promise<TaskSnapshot | undefined> {
     const entry = this.#unfinished.get(id)
-    const snapshot = entry === undefined ? this.#finished.get(id) : snapshotOf(entry)
+    const snapshot = entry === undefined ? this.#finished.get(id) : entry.snapshot
     return snapshot && { ...snapshot }
   }
 
   async cancel (id: string, reason?: unknown): Promise<boolean> {
     const entry = this.#unfinished.get(id)
     if (entry === undefined) return false
-    this.#freeKey(entry)
+    this.#keys.remove(entry.task, id)
     if (entry.controller !== undefined) {
       entry.isCancelled = true
       entry.controller.abort(reason)
@@ -90,12 +78,12 @@ class MemoryEngine implements Engine {
   }
 
   #addOne (task: StoredTask): string {
-    const { id, name, key, delay, priority = 0 } = task
-    const known = key === undefined ? undefined : this.findLocal(name, key)
+    const { id, delay } = task
+    const known = this.#keys.find(task)
     if (known !== undefined) return known
-    const entry: Entry = { task, attempts: 1, priority, at: -1, arrival: 0 }
+    const entry = new Entry(task)
     this.#unfinished.set(id, entry)
-    if (key !== undefined) this.#keys.set(taskKey(name, key), id)
+    this.#keys.set(task, id)
     if (delay === undefined) this.#ready.push(entry)
     else this.#delay(entry, delay)
     return id
@@ -107,7 +95,7 @@ class MemoryEngine implements Engine {
     entry.timer = setTimeout(() => {
       this.#ready.push(entry)
       this.#runReady()
-      if (snapshotOf(entry).state !== 'delayed') return
+      if (entry.snapshot.state !== 'delayed') return
       this.#update(entry, { state: 'waiting' })
       this.#host?.due?.(entry.task.id)
     }, delayMs)
@@ -132,10 +120,10 @@ class MemoryEngine implements Engine {
     const controller = new AbortController()
     entry.controller = controller
     this.#running++
-    this.#update(entry, { state: 'active', attempt, startedAt: snapshotOf(entry).startedAt ?? new Date().toISOString() })
+    this.#update(entry, { state: 'active', attempt, startedAt: entry.snapshot.startedAt ?? new Date().toISOString() })
     const progress = (value: unknown): void => { this.#update(entry, { progress: value }) }
     host.run(task, { attempt, signal: controller.signal, progress }).then((outcome) => {
-      delete entry.controller
+      entry.controller = undefined
       this.#running--
       this.#apply(entry, outcome)
       this.#runReady()
@@ -145,7 +133,7 @@ class MemoryEngine implements Engine {
   #apply (entry: Entry, outcome: RunOutcome): void {
     if (outcome.state !== 'delayed' && outcome.state !== 'interrupted') {
       this.#finish(entry, outcome.state, outcome)
-    } else if (entry.isCancelled === true || outcome.delay === undefined) {
+    } else if (entry.isCancelled || outcome.delay === undefined) {
       // What the end of this process has cut off is not for another.
       this.#finish(entry, 'cancelled')
     } else {
@@ -155,31 +143,17 @@ class MemoryEngine implements Engine {
   }
 
   #finish (entry: Entry, state: 'completed' | 'failed' | 'cancelled', { error, result }: Partial<TaskSnapshot> = {}): void {
-    const { id } = entry.task
+    const { task, task: { id } } = entry
     clearTimeout(entry.timer)
     this.#unfinished.delete(id)
-    this.#freeKey(entry)
-    this.#finished.set(id, snapshotOf(entry), this.#host?.history ?? Infinity)
-    this.#update(entry, {
-      state,
-      finishedAt: new Date().toISOString(),
-      ...(error !== undefined && { error }),
-      ...(result !== undefined && { result })
-    })
-  }
-
-  /** From now on another task may have the key. */
-  #freeKey ({ task: { id, name, key } }: Entry): void {
-    if (key !== undefined && this.findLocal(name, key) === id) this.#keys.delete(taskKey(name, key))
+    this.#keys.remove(task, id)
+    this.#finished.set(id, entry.snapshot, this.#host?.history ?? Infinity)
+    const finishedAt = new Date().toISOString()
+    this.#update(entry, { state, finishedAt, ...(error !== undefined && { error }), ...(result !== undefined && { result }) })
   }
 
   #update (entry: Entry, change: Partial<TaskSnapshot>): void {
-    Object.assign(snapshotOf(entry), change)
+    Object.assign(entry.snapshot, change)
     this.#watchers.notify(entry.task.id)
   }
-}
-
-function snapshotOf (entry: Entry): TaskSnapshot {
-  const { id, name, createdAt } = entry.task
-  return (entry.snapshot ??= { id, name, state: 'waiting', attempt: 1, createdAt: new Date(createdAt).toISOString() })
 }
