@@ -5,7 +5,31 @@ import t from 'tap'
 import ts from 'typescript'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const maxLines = 200
+const maxLines = 160
+
+/** From roof to ground: a file imports only from its own room and from those below. The first that matches is a file's room. */
+const rooms: Array<[name: string, path: RegExp]> = [
+  ['doors', /^lib\/(?!errors)[^/]+$/],
+  ['index.ts', /^index\.ts$/],
+  ['status', /^lib\/status\//],
+  ['app', /^lib\/app\//],
+  ['request', /^lib\/request\//],
+  ['stored', /^lib\/stored\//],
+  ['named', /^lib\/named\//],
+  ['run', /^lib\/run\//],
+  ['task', /^lib\/task\//],
+  ['threads', /^lib\/threads\//],
+  ['engines', /^lib\/engines\//],
+  ['options', /^lib\/options\//],
+  ['base', /^lib\/base\//],
+  ['errors', /^lib\/errors\.ts$/],
+  ['types', /^types\//]
+]
+const floorOf = (path: string): number => rooms.findIndex(([, pattern]) => pattern.test(path))
+
+/** An engine is a guest in the house: what it may not use, an engine of a user's cannot use either. */
+const engineImports = ['options', 'base', 'errors', 'types']
+const engineOf = (path: string): string | undefined => /^lib\/engines\/([^/]+)\//.exec(path)?.[1]
 
 async function listSources (folder: string): Promise<string[]> {
   const entries = await readdir(join(root, folder), { recursive: true })
@@ -42,6 +66,31 @@ function findCycle (trail: string[], done: Set<string>): string[] | undefined {
 t.test(`no source file has more than ${maxLines} lines`, async (t) => {
   const tooLong = [...sources].filter(([, text]) => text.trimEnd().split('\n').length > maxLines)
   t.same(tooLong.map(([path]) => path), [])
+})
+
+/** Why a file must not import another one; undefined where it may. */
+function objection (path: string, imported: string): string | undefined {
+  const [from, to] = [floorOf(path), floorOf(imported)]
+  if (to < from) return `${path} imports ${imported}, which is above it`
+  const engine = engineOf(path)
+  if (engine === undefined || engine === engineOf(imported) || engineImports.includes(rooms[to]?.[0] ?? '')) return undefined
+  return `${path} imports ${imported}, but an engine imports only from ${engineImports.join(', ')}`
+}
+
+t.test('every source file has a room', async (t) => {
+  t.same(paths.filter((path) => floorOf(path) < 0), [])
+})
+
+t.test('imports run one way: down', async (t) => {
+  t.same(paths.flatMap((path) => importsOf(path).map((imported) => objection(path, imported))).filter(Boolean), [])
+})
+
+t.test('the test of direction names the file and the import', async (t) => {
+  t.equal(objection('lib/base/fifo.ts', 'lib/task/task.ts'), 'lib/base/fifo.ts imports lib/task/task.ts, which is above it')
+  t.equal(objection('lib/run/executor.ts', 'lib/request/task-list.ts'),
+    'lib/run/executor.ts imports lib/request/task-list.ts, which is above it')
+  t.match(objection('lib/engines/memory/entry.ts', 'lib/engines/bullmq/jobs.ts'), 'an engine imports only from options')
+  t.equal(objection('lib/request/task-list.ts', 'lib/task/task.ts'), undefined)
 })
 
 t.test('no source files import each other in a circle', async (t) => {

@@ -4,7 +4,7 @@ import { MAX_DELAY_MS, type Rules, boolean, func, integer, isObject, number } fr
 /** BullMQ keeps the attempts, one more than the retries, and PostgreSQL no larger integer. */
 const retries = integer(0, 2 ** 31 - 2)
 
-const RETRY_RULES: Rules<RetryOptions> = {
+export const RETRY_RULES: Rules<RetryOptions> = {
   retries: { ...retries, required: true },
   delay: number(0, MAX_DELAY_MS),
   factor: number(1),

@@ -8,7 +8,7 @@ export const SHARED_RULES = {
   retry: RETRY_RULE
 }
 
-const NAMED_RULES: Rules<NamedTaskOptions> = {
+export const NAMED_RULES: Rules<NamedTaskOptions> = {
   delay: integer(0, MAX_DELAY_MS),
   key: { must: 'a string of 1 to 200 characters', check: (value) => typeof value === 'string' && value !== '' && value.length <= 200 },
   // BullMQ's largest.

@@ -51,7 +51,7 @@ function isUnusual ({ delay, factor, maxDelay, jitter, conditional }: StoredRetr
 
 export function toStored (job: TaskJob): StoredTask {
   const { error, startedAt, retry, ...stored } = job.data
-  const { attempts, delay = 0 } = job.opts
+  const { attempts, delay = 0, priority } = job.opts
   const retries = (attempts as number) - 1
   return {
     ...stored,
@@ -59,6 +59,7 @@ export function toStored (job: TaskJob): StoredTask {
     name: job.name,
     createdAt: job.timestamp,
     ...(delay > 0 && { delay }),
+    ...(priority !== undefined && { priority }),
     ...(retries > 0 && { retry: { ...BACKOFF, ...retry, retries } })
   }
 }

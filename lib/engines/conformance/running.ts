@@ -15,6 +15,7 @@ export const running: Record<string, Check> = {
       timeout: 10_000,
       retry: { retries: 1, delay: 50, factor: 1, maxDelay: 50, jitter: false, conditional: true },
       key: 'key',
+      priority: 3,
       reqId: 'req-1',
       trace: { traceparent: '00-1-1-00' }
     })
