@@ -57,6 +57,8 @@ export const overHttp2: Transport = {
     session.on('error', () => {})
     const stream = session.request({ ':method': method, ':path': url, ...headers }, { endStream: body === undefined })
     if (body !== undefined) stream.end(body)
+    // The close of an older Fastify waits for sessions until their clients end them.
+    if (!('closeHttp2Sessions' in app.server)) stream.once('close', () => { session.close() })
     // A server that destroys a stream without an error leaves the client with an end and no reply.
     const closed = once(stream, 'close').then(() => { throw new Error('the stream was closed') })
     closed.catch(() => {})
