@@ -51,14 +51,16 @@ export const overHttp1: Transport = {
 
 export const overHttp2: Transport = {
   name: 'HTTP/2',
-  create: (options) => fastify({ ...defaults, ...options, http2: true } as FastifyServerOptions) as FastifyInstance,
+  create (options) {
+    const app = fastify({ ...defaults, ...options, http2: true } as FastifyServerOptions) as FastifyInstance
+    if (!('closeHttp2Sessions' in app.server)) closeSessions(app)
+    return app
+  },
   async call (app, { method = 'GET', url = '/', headers = {}, body }) {
     const session = http2.connect(`http://127.0.0.1:${await portOf(app)}`)
     session.on('error', () => {})
     const stream = session.request({ ':method': method, ':path': url, ...headers }, { endStream: body === undefined })
     if (body !== undefined) stream.end(body)
-    // The close of an older Fastify waits for sessions until their clients end them.
-    if (!('closeHttp2Sessions' in app.server)) stream.once('close', () => { session.close() })
     // A server that destroys a stream without an error leaves the client with an end and no reply.
     const closed = once(stream, 'close').then(() => { throw new Error('the stream was closed') })
     closed.catch(() => {})
@@ -69,6 +71,13 @@ export const overHttp2: Transport = {
       return { error: error as Error }
     }
   }
+}
+
+/** An older Fastify waits at its close for sessions that clients hold open. */
+function closeSessions (app: FastifyInstance): void {
+  const sessions = new Set<http2.Http2Session>()
+  app.server.on('session', (session: http2.Http2Session) => { sessions.add(session) })
+  app.addHook('preClose', async () => { for (const session of sessions) session.close() })
 }
 
 export const injected: Transport = {
