@@ -6,15 +6,15 @@ import { storeBeforeSend } from '../request/store-before-send.js'
 import type { Services } from '../stored/services.js'
 import type { TaskList } from '../request/task-list.js'
 
-/** How many unfinished tasks an error names. */
+/** How many unfinished tasks the error of `idle` names. */
 const NAMED = 10
 
-/** `app.backgroundTasks`: tasks without a request, and a view on all. */
+/** `app.backgroundTasks`: adds tasks without a request, and shows all tasks. */
 export class AppTasks implements AppBackgroundTasks {
   readonly services: Services
   readonly #app: FastifyInstance
   readonly #list: TaskList
-  /** What registered tasks need of each reply costs nothing where there are none. */
+  /** Whether the onSend hook was added. An app without registered tasks does not pay for the hook. */
   #storesBeforeSend = false
 
   constructor (app: FastifyInstance, services: Services, list: TaskList) {
@@ -67,11 +67,11 @@ export class AppTasks implements AppBackgroundTasks {
     return await (this.services.client.lateCancels.effectOf(task) ?? hasEffect)
   }
 
-  /** Calls `onChange` after each change of the task, in this process or another, until the function it returns is called. */
+  /** Calls `onChange` after each change of the task, in any process. The returned function ends the watch. */
   watch (id: string, onChange: () => void): () => void {
     const { admission, census, client } = this.services
     const ends = [census.watchers.add(id, onChange)]
-    // An engine that has closed would open a connection again, which nobody closes.
+    // After close, the engine would open a connection that nothing closes.
     if (!admission.closed) ends.push(client.engine.watch(id, onChange))
     return () => { for (const end of ends) end() }
   }

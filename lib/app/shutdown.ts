@@ -7,23 +7,23 @@ import type { BackgroundTask } from '../task/task.js'
 import type { Threads } from '../threads/threads.js'
 import { Unfinished } from './unfinished.js'
 
-/** How long aborted tasks may take to end. */
+/** How long tasks may take to end after their signals aborted. */
 const GRACE_MS = 1000
 
 /**
- * What happens when the app closes, in this order:
- * 1. preClose: failed attempts are final from now on, the engine gives no more tasks that others could run.
- * 2. The server closes: no more requests.
- * 3. Before every other onClose hook, tasks end: the drain waits for them, and stops those left at the deadline.
+ * Closes the parts of this plugin with the app, in this order:
+ * 1. preClose: failed attempts become final, and the engine hands out no more tasks that another process could run.
+ * 2. The server closes: no request comes in any more.
+ * 3. The first drain, before every other onClose hook: it waits for tasks, and stops unfinished ones at the deadline.
  * 4. The onClose hooks of the app, which may close what tasks use.
- * 5. Ours: the drain once more, for what those hooks have added, then the engine closes, then the threads.
- * @param closeTimeoutMs How long tasks may take, counted from the first drain.
+ * 5. Our onClose hook: the last drain, for tasks that those hooks have added. Then the engine closes, then the threads.
+ * @param closeTimeoutMs How long tasks may take, counted from the start of the first drain.
  */
 export function endWithApp (app: FastifyInstance, services: Services, threads: Threads, closeTimeoutMs: number): void {
   const { client, executor } = services
   const drain = new Drain(app, services, closeTimeoutMs)
 
-  // Added to avvio's queue while it closes, so that tasks end before any other onClose hook takes away what they use.
+  // Enters the queue of avvio while the app closes. The first drain thus comes before any other onClose hook.
   const drainFirst = (): void => {
     (app as unknown as { onClose (fn: () => Promise<void>): void }).onClose(() => drain.run())
   }
@@ -34,8 +34,8 @@ export function endWithApp (app: FastifyInstance, services: Services, threads: T
     drainFirst()
     done()
   })
-  // Behind another plugin's preClose hook that fails, ours is not called. The server may also be closed by hand: then
-  // nothing but a place in the queue is taken, and tasks go on.
+  // Our preClose hook is not called if another plugin's preClose hook fails. The `close` of the server adds the drain then.
+  // The server may also be closed by hand. The drain then waits in the queue, and tasks go on.
   app.server.once('close', drainFirst)
 
   app.addHook('onClose', async () => {
@@ -51,7 +51,7 @@ export function endWithApp (app: FastifyInstance, services: Services, threads: T
   })
 }
 
-/** Waits for all tasks, and stops those left at the deadline. */
+/** Waits for all tasks, and stops the unfinished ones at the deadline. */
 class Drain {
   readonly #app: FastifyInstance
   readonly #services: Services
@@ -70,10 +70,10 @@ class Drain {
     this.#unfinished.log(this.#app.log)
   }
 
-  /** As `run`, and lets no more tasks in. */
+  /** As `run`. After the last drain, `add` throws FST_BGT_CLOSED. */
   async runLast (): Promise<void> {
     await this.#end()
-    // No other code can have run since the last look, except that of an `onError` of tasks that were stopped.
+    // Since the census was found empty, only an `onError` of stopped tasks can have added a task.
     this.#services.admission.closed = true
     this.#services.census.tasks().forEach(this.#leave)
     this.#unfinished.log(this.#app.log)
@@ -83,15 +83,15 @@ class Drain {
     const { census, client, executor } = this.#services
     const deadline = this.#deadline ??= performance.now() + this.#timeoutMs
     await executor.stopRetrying()
-    // Whatever the engine still hands out is left below.
+    // `#leave` stops tasks that the engine hands out all the same.
     await within(Math.max(0, deadline - performance.now()), () => client.pause()).catch(() => {})
-    // Tasks that are stored meanwhile are left too.
+    // `#leave` also stops tasks that are stored during the drain and cannot run here.
     client.onUnrunnable = this.#leave
     census.tasks().filter((task) => client.cannotRunHere(task)).forEach(this.#leave)
     if (!await this.#endsBy(deadline)) await this.#stopAll()
   }
 
-  /** Whether all tasks have ended in time, those included that are added by what waits for `idle`. */
+  /** Whether all tasks end before the deadline. Code that waits for `idle` may add more tasks, which count too. */
   async #endsBy (deadline: number): Promise<boolean> {
     const { census } = this.#services
     let leftMs: number
@@ -108,15 +108,15 @@ class Drain {
     const { census } = this.#services
     census.tasks().filter(({ state }) => state === 'waiting').forEach(this.#leave)
     for (const task of census.tasks()) task.abort(this.#closing(task))
-    // What is left may be an `onError` that nothing can stop.
+    // When no task is unfinished, an `onError` is, and nothing can stop it.
     if (census.unfinished > 0) await census.whenEmpty(GRACE_MS)
     for (const task of census.reporting) this.#unfinished.addReport(task)
     census.tasks().forEach(this.#leave)
   }
 
-  /** Has a task count for nothing any more. */
+  /** Stops a task, and has the log line name the task. */
   readonly #leave = (task: BackgroundTask): void => {
-    // The end of one may end another.
+    // The end of an earlier task may have ended this one.
     if (task.finished) return
     const { executor } = this.#services
     const final = task.hasStarted ? 'failed' : 'cancelled'

@@ -2,10 +2,10 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { TaskState } from '../../types/index.js'
 import type { BackgroundTask } from '../task/task.js'
 
-/** How many tasks the line names. A line of a hundred thousand would be no line any more. */
+/** How many tasks the line names. A hundred thousand names would be too long for a line. */
 const NAMED = 100
 
-/** The tasks that close has not waited for, or in vain. */
+/** The tasks that close has left unfinished, for the log line. */
 export class Unfinished {
   #named: object[] = []
   #more = 0
@@ -15,12 +15,12 @@ export class Unfinished {
     this.#add(task, { state })
   }
 
-  /** The task has failed, and its `onError` is still under way. */
+  /** Adds a failed task whose `onError` has not settled. */
   addReport (task: BackgroundTask): void {
     this.#add(task, { state: task.state, onError: 'unfinished' })
   }
 
-  /** Writes one line about those added since the last one, if there are any. */
+  /** Writes one line about the tasks added since the last line, if there are any. */
   log (log: FastifyBaseLogger): void {
     if (this.#named.length === 0) return
     log.error({ tasks: this.#named, ...(this.#more > 0 && { more: this.#more }) }, 'background tasks left unfinished')
@@ -31,7 +31,7 @@ export class Unfinished {
   #add (task: BackgroundTask, more: object): void {
     if (this.#known.has(task)) return
     this.#known.add(task)
-    // Who is not named needs no id.
+    // A task that the line does not name needs no id.
     if (this.#named.length === NAMED) this.#more++
     else this.#named.push({ name: task.name, id: task.id, reqId: task.owner.reqId, ...more })
   }

@@ -2,7 +2,7 @@ import { isThenable } from '../run/attempt.js'
 import { describe, errors } from '../errors.js'
 import { isPlainObject } from '../options/rules.js'
 
-/** What is wrong with the first two arguments of an `add` that got no task. */
+/** The error for an `add` whose first two arguments hold no task. */
 export function invalidTask (first: unknown, second: unknown): Error {
   const promise = isThenable(first) ? first : second
   if (isThenable(promise)) {

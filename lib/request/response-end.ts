@@ -6,15 +6,15 @@ import type { ResponseEnd } from '../../types/index.js'
 import { isStreamSent, streamStatus } from './http2-stream.js'
 import { awaitResponse, forgetResponse } from './unknown-response.js'
 
-/** Wants to know how a response ended. May be told more than once; the first time counts. */
+/** Receives how a response ended. `end` may be called more than once: only the first call counts. */
 interface ResponseWatcher {
   end (outcome: ResponseEnd['outcome'], statusCode: number): void
 }
 
-/** Of HTTP/1, of `inject`, or the compatible one of HTTP/2, which has a stream instead of `destroyed`. */
+/** A response of HTTP/1, of `inject`, or of HTTP/2. That of HTTP/2 has a stream in place of `destroyed`. */
 type Response = RawReplyDefaultExpression & { stream?: ServerHttp2Stream }
 
-/** What Node.js would send of a response whose status nobody has set. */
+/** The status code that Node.js sends when none was set. */
 export const UNSET_STATUS = 200
 
 const kWatcher = Symbol('fastify-background-tasks.watcher')
@@ -24,16 +24,18 @@ const kServed = Symbol('fastify-background-tasks.served')
 type WatchedResponse = Response & { [kWatcher]?: ResponseWatcher | undefined }
 
 /**
- * `kWaiting`: what to do for each request whose response has no event of its own.
- * `kServed`: the watched response that the socket has. Code that detaches the socket takes its `close` from the response.
+ * `kWaiting`: a function for each request whose response gets no `close` event of its own.
+ * `kServed`: the watched response that the socket belongs to. Code that detaches the socket also detaches its `close` from the
+ * response.
  */
 type WatchedSocket = Socket & { [kWaiting]?: Map<ResponseWatcher, () => void> | undefined, [kServed]?: WatchedResponse | undefined }
 
 /**
- * Learns that the response to a request is over, whatever ends it. onResponse alone does not tell: Fastify calls it
- * neither when the connection dies first nor behind another plugin's hook that throws or hangs. What always comes is
- * the response's `close`; but Node.js 20 and 22 tell pipelined requests only by the `close` of their socket.
- * The reply is not known yet where an onRequest hook in front of ours adds a task: call again when it is.
+ * Calls the watcher when the response to a request is over, whatever ends it. The onResponse hook does not always tell.
+ * Fastify does not call it after another plugin's hook that throws or hangs, or when the connection is lost first.
+ * The `close` event of the response always comes, except for pipelined requests on Node.js 20 and 22. Their end is told by the
+ * `close` of the socket.
+ * An earlier plugin's onRequest hook may add a task before our own hook has the reply. Call again with the reply then.
  */
 export function watchResponse (watcher: ResponseWatcher, request: FastifyRequest, reply: FastifyReply | undefined): void {
   if (concludeIfOver(watcher, request, reply)) return
@@ -48,7 +50,7 @@ export function watchResponse (watcher: ResponseWatcher, request: FastifyRequest
       watchShared(watcher, raw, response, socket)
       return
     }
-    // One function for all: each request pays for what is made here.
+    // All responses share one listener: a closure would be a cost of each request.
     response[kWatcher] = watcher
     response.on('close', onResponseClose)
   }
@@ -57,12 +59,12 @@ export function watchResponse (watcher: ResponseWatcher, request: FastifyRequest
     watchSocket(socket)
     socket[kServed] = response
   } else {
-    // A response gets its socket when its turn comes.
+    // A pipelined response gets its socket only when the responses before it are over.
     waitingOn(socket).set(watcher, () => { conclude(watcher, raw, response, socket) })
   }
 }
 
-/** Another app, to which the first one has handed the request, has a list of its own. */
+/** Watches a response for a second app. The first app has handed its request over, and each app has a list of its own. */
 function watchShared (
   watcher: ResponseWatcher, raw: IncomingMessage, response: WatchedResponse, socket: WatchedSocket | undefined
 ): void {
@@ -76,7 +78,7 @@ function onResponseClose (this: WatchedResponse): void {
   if (watcher !== undefined) conclude(watcher, this.req, this, plainSocket(this.req))
 }
 
-/** What ends a response that no hook has shown us. Under `inject` only onResponse does. */
+/** Watches a response that no hook has shown us, by other events of Node.js. Under `inject` only onResponse tells. */
 function watchUnknown (watcher: ResponseWatcher, raw: IncomingMessage & { stream?: ServerHttp2Stream }): void {
   const { stream } = raw
   awaitResponse(raw, watcher, (response) => { conclude(watcher, raw, response, plainSocket(raw)) })
@@ -86,7 +88,7 @@ function watchUnknown (watcher: ResponseWatcher, raw: IncomingMessage & { stream
   })
 }
 
-/** Tells the watcher how the response ended if it has. Fastify calls onResponse also for an error in its middle. */
+/** Calls the watcher if the response is over. Fastify calls onResponse also after an error in the middle of a response. */
 export function concludeIfOver (watcher: ResponseWatcher, { raw }: FastifyRequest, reply: FastifyReply | undefined): boolean {
   const response: Response | undefined = reply?.raw
   const socket = plainSocket(raw)
@@ -100,7 +102,7 @@ function conclude (
 ): void {
   if (socket !== undefined) {
     socket[kWaiting]?.delete(watcher)
-    // An idle connection must not keep what it has served.
+    // An idle connection must not keep its last response in memory.
     if (socket[kServed] === response) socket[kServed] = undefined
   }
   forgetResponse(raw, watcher)
@@ -113,7 +115,7 @@ function waitingOn (socket: WatchedSocket): Map<ResponseWatcher, () => void> {
   return (socket[kWaiting] ??= new Map())
 }
 
-/** One listener for all requests of a keep-alive socket: one for each would set off MaxListenersExceededWarning. */
+/** Adds one listener to a keep-alive socket. A listener for each request would cause a MaxListenersExceededWarning. */
 function watchSocket (socket: WatchedSocket): void {
   if (kServed in socket) return
   socket[kServed] = undefined
@@ -126,7 +128,7 @@ function onSocketClose (this: WatchedSocket): void {
   for (const onClose of this[kWaiting]?.values() ?? []) onClose()
 }
 
-/** The request's own connection: none under HTTP/2, whose streams share one, and under `inject`. */
+/** The HTTP/1 connection of a request. HTTP/2 streams share a connection, and `inject` has none: the result is undefined. */
 function plainSocket (raw: IncomingMessage): WatchedSocket | undefined {
   return raw.httpVersionMajor === 1 && raw.socket instanceof Socket ? raw.socket : undefined
 }
@@ -134,7 +136,7 @@ function plainSocket (raw: IncomingMessage): WatchedSocket | undefined {
 function isOver (response: Response | undefined, socket: Socket | undefined): boolean {
   if (socket?.destroyed === true) return true
   if (response === undefined) return false
-  // An HTTP/2 stream says finished of a response that still waits to be sent; an injected one ends when it is ended.
+  // An HTTP/2 response is `writableFinished` before it is sent, and an injected response never is.
   if (response.stream !== undefined) return response.stream.destroyed
   return response.destroyed || (socket === undefined ? response.writableEnded : response.writableFinished)
 }
@@ -143,8 +145,8 @@ function isSent (response: Response | undefined, socket: Socket | undefined): bo
   if (response === undefined) return false
   if (response.stream !== undefined) return isStreamSent(response.stream)
   if (!response.writableEnded) return false
-  // Node.js says finished of what the socket took and then could not deliver; the socket's error tells.
-  // An injected response is never writableFinished.
+  // A response is `writableFinished` once the socket has taken it. The error of the socket tells that it was not delivered.
+  // An injected response is never `writableFinished`.
   return socket === undefined || (response.writableFinished && !socket.errored)
 }
 

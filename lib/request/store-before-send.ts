@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { discardBody, holdBody } from './held-body.js'
 import { listOf } from './track-requests.js'
 
-/** Has replies wait until the registered tasks of their request are stored: 503 where they cannot be. */
+/** Has each reply wait until the registered tasks of its request are stored. The client gets 503 when storing fails. */
 export function storeBeforeSend (app: FastifyInstance): void {
   app.addHook('onSend', (request, reply, payload, done) => {
     const list = listOf(request)
@@ -14,18 +14,18 @@ export function storeBeforeSend (app: FastifyInstance): void {
     const bodyError = holdBody(payload)
     const pass = (): void => {
       const error = bodyError()
-      // Of a reply that has begun, or whose client has gone, Fastify only logs the error of its body.
+      // Fastify itself logs the error of a body when the reply has begun or its client has gone.
       if (error === null || reply.raw.headersSent || request.raw.aborted) done(null, payload)
       else done(error)
     }
     const fail = (error: Error & { statusCode: number }): void => {
       list.storesLate = true
       discardBody(payload)
-      // Fastify gives an error in the middle of its own error reply the status of that reply.
+      // In an error reply, Fastify keeps the status of that reply for a second error. The code is set by hand.
       reply.code(error.statusCode)
       done(error)
     }
-    // A reply that cannot be written makes `done` throw, which is an error of this reply too.
+    // `done` throws when the reply cannot be written. That error becomes the reply too.
     stored.then(pass, fail).catch(done)
   })
 }

@@ -18,26 +18,26 @@ import { followedName } from './wait-until.js'
 
 type TaskFunction = (...args: any[]) => unknown
 
-/** What a list belongs to. */
+/** The request or the app that a list belongs to. */
 export interface TaskListOrigin {
   readonly server: FastifyInstance
   readonly log: FastifyBaseLogger
   readonly reqId?: string | undefined
-  /** Without one, tasks may start at once. */
+  /** Undefined in a list of the app, whose tasks need not wait for a response. */
   readonly request?: FastifyRequest
 }
 
-/** The tasks of one request, or those added without one. */
+/** The tasks of one request, or the tasks that were added to the app. */
 export class TaskList extends TaskQueue<Services> implements RequestBackgroundTasks {
   readonly server: FastifyInstance
   readonly reqId: string | undefined
   response: ResponseEnd | undefined = undefined
   request: FastifyRequest | undefined
-  /** Until the response is over. */
+  /** Undefined before our onRequest hook, and after the response is over. */
   reply: FastifyReply | undefined = undefined
-  /** The engine has failed: the error reply does not wait for it again, what is left is stored when it is over. */
+  /** Whether the engine has failed: the error reply does not wait for it again. The other tasks are stored after that reply. */
   storesLate = false
-  /** The request's logger when its response was over. */
+  /** The logger that the request had when its response was over. */
   #log: FastifyBaseLogger
   readonly #options: ResolvedRouteOptions
   #outbox: Outbox | undefined = undefined
@@ -52,7 +52,7 @@ export class TaskList extends TaskQueue<Services> implements RequestBackgroundTa
     if (request === undefined) this.limit = Infinity
   }
 
-  /** Until the response is over, another hook may replace the request's logger. */
+  /** The logger of the request, which a hook may replace until the response is over. */
   get log (): FastifyBaseLogger {
     return this.response === undefined && this.request !== undefined ? this.request.log : this.#log
   }
@@ -82,16 +82,16 @@ export class TaskList extends TaskQueue<Services> implements RequestBackgroundTa
   }
 
   async flush (): Promise<void> {
-    // An earlier plugin's onRequest hook may call this before ours has shown the reply.
+    // An earlier plugin's onRequest hook may call `flush` before our own hook has the reply.
     await this.#outbox?.flush(this.response ?? { outcome: 'sent', statusCode: this.reply?.statusCode ?? UNSET_STATUS })
   }
 
-  /** The response is about to leave: stores what it wants. Undefined when there is nothing to wait for. */
+  /** Stores the tasks whose `when` this status code meets. Undefined when the reply need not wait. */
   beforeSend (statusCode: number): Promise<void> | undefined {
     return this.storesLate ? undefined : this.#outbox?.beforeSend({ outcome: 'sent', statusCode })
   }
 
-  /** The response is over: tasks may start. Only the first call counts. */
+  /** Lets tasks start because the response is over. Only the first call counts. */
   end (outcome: ResponseEnd['outcome'], statusCode: number): void {
     if (this.isReleased) return
     this.limit = this.#options.requestConcurrency
@@ -104,15 +104,15 @@ export class TaskList extends TaskQueue<Services> implements RequestBackgroundTa
     this.services.executor.wake(this)
   }
 
-  /** Whether somebody wants to see the requests of tasks. */
+  /** Whether a channel or a capture needs the request of a task. */
   get #isLookedAt (): boolean {
     return addChannel.hasSubscribers || runChannel.hasSubscribers || this.services.admission.capture !== undefined
   }
 
-  /** `given`: the options of the call; with them the function is passed its task too. */
+  /** `given`: the options of the call. A function that was added with options receives its task as the last argument. */
   #add (fn: TaskFunction, name: unknown, args: unknown[], options: ResolvedTaskOptions, given?: object): BackgroundTask {
     const { admission, executor } = this.services
-    // A class may have a static `name` that is anything.
+    // The `name` of a class may be a static member of any type.
     const task = new BackgroundTask(this, typeof name === 'string' && name !== '' ? name : 'anonymous', fn, args, options)
     if (given !== undefined) task.args = [...args, task]
     if (admission.capture !== undefined) {
@@ -143,7 +143,7 @@ export class TaskList extends TaskQueue<Services> implements RequestBackgroundTa
     const task = new RegisteredTask(this, definition.run, [], options, toStored(name, payload, options, call, this.reqId), outbox)
     outbox.add(task)
     this.#enter(task)
-    // Where no reply is to come, onSend does not either.
+    // No onSend hook is called after the response, or after hijack.
     if (this.isReleased || this.reply?.sent === true) outbox.storeSoon()
     return task
   }

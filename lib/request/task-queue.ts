@@ -8,7 +8,7 @@ import type { Census } from '../task/census.js'
 import type { History } from '../task/history.js'
 import type { BackgroundTask, Owner } from '../task/task.js'
 
-/** The limit of a list none of whose tasks may start yet. */
+/** The limit of a list before its response is over: no task may start. */
 const HELD = 0
 
 interface QueueServices {
@@ -17,7 +17,7 @@ interface QueueServices {
   readonly executor: Executor
 }
 
-/** The unfinished tasks of one request in the order added, and which of them may start next. */
+/** The unfinished tasks of a list in the order added. The queue knows which task may start next. */
 export abstract class TaskQueue<Services extends QueueServices> implements Owner {
   abstract readonly log: FastifyBaseLogger
   abstract readonly reqId: string | undefined
@@ -28,15 +28,15 @@ export abstract class TaskQueue<Services extends QueueServices> implements Owner
   size = 0
   isReady = false
   running = 0
-  /** How many tasks run at once: `HELD` until they may start, Infinity where each is in the ready queue by itself. */
+  /** How many tasks of the list run at once. `HELD` before the response is over, Infinity in the list of the app. */
   limit = HELD
-  /** Neighbours among the lists that have unfinished tasks. */
+  /** The neighbours among the lists that have unfinished tasks. */
   previous: Owner | undefined = undefined
   next: Owner | undefined = undefined
   readonly #tasks = new LinkedList<BackgroundTask>()
   /** The first task that has never started. */
   #nextWaiting: BackgroundTask | undefined = undefined
-  /** Tasks whose backoff is over, or that an engine has run. */
+  /** Tasks whose backoff is over, and tasks that an engine runs. */
   #ahead: Fifo<BackgroundTask> | undefined = undefined
 
   constructor (services: Services) {
@@ -51,12 +51,11 @@ export abstract class TaskQueue<Services extends QueueServices> implements Owner
     return this.limit === Infinity
   }
 
-  /** Whether tasks may start: the response is over. */
+  /** Whether tasks may start: the response is over, or the list is that of the app. */
   get isReleased (): boolean {
     return this.limit !== HELD
   }
 
-  /** Appends a task. */
   push (task: BackgroundTask): void {
     this.size++
     this.#tasks.push(task)
@@ -98,17 +97,17 @@ export abstract class TaskQueue<Services extends QueueServices> implements Owner
     return true
   }
 
-  /** Cancels the tasks that have never started. Returns how many. */
+  /** Cancels the tasks that have never started. Returns their number. */
   protected cancelWaiting (): number {
     let dropped = 0
-    /** The last task that stays. */
+    /** The last task that was passed and stays in the list. */
     let last: BackgroundTask | undefined
     for (;;) {
-      // What is cancelled leaves the list, and its signal's listeners may have others leave.
+      // A cancelled task leaves the list. The listeners of its signal may cancel other tasks.
       const task = last === undefined || last.finished ? this.#tasks.first : last.next
       if (task === undefined) return dropped
       if (!task.hasStarted && task.cancel(CLEARED)) dropped++
-      // One that an engine is storing stays until it is stored.
+      // A task that an engine is storing stays until it is stored.
       if (!task.finished) last = task
     }
   }
@@ -123,7 +122,7 @@ function waitingFrom (task: BackgroundTask | undefined): BackgroundTask | undefi
   return task
 }
 
-/** Whether the task waits for its turn here, and not for an engine. */
+/** Whether the task waits for its turn in this list. A registered task waits for its engine. */
 function waitsInOrder (task: BackgroundTask): boolean {
   return task.state === 'waiting' && task.isInOrder
 }

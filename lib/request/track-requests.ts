@@ -7,13 +7,13 @@ const kReply = Symbol('fastify-background-tasks.reply')
 const kTasks = Symbol('fastify-background-tasks.tasks')
 
 interface TrackedRequest extends FastifyRequest {
-  /** The reply, from our onRequest hook on. */
+  /** The reply. Set by our onRequest hook. */
   [kReply]?: FastifyReply
-  /** Once a task is added. */
+  /** The list. Made when `backgroundTasks` is first read. */
   [kTasks]?: TaskList
 }
 
-/** Gives every request a list of tasks, made by `createList` when it is first asked for, and ends it with the response. */
+/** Gives every request a list of tasks, and ends the list with the response. A list is made when it is first read. */
 export function trackRequests (app: FastifyInstance, createList: (request: FastifyRequest) => TaskList): void {
   function watch (list: TaskList, request: TrackedRequest): void {
     list.reply = request[kReply]
@@ -33,7 +33,7 @@ export function trackRequests (app: FastifyInstance, createList: (request: Fasti
 
   app.addHook('onRequest', (request: TrackedRequest, reply, done) => {
     request[kReply] = reply
-    // An earlier plugin's hook has added a task.
+    // An earlier plugin's onRequest hook may have added a task.
     const list = listOf(request)
     if (list !== undefined) watch(list, request)
     done()

@@ -3,10 +3,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 
 type OnResponse = (response: ServerResponse) => void
 
-/** Node.js publishes each HTTP/1 response here when it has been handed over. */
+/** Node.js publishes each HTTP/1 response on this channel when it has been handed to the operating system. */
 const finishChannel = channel('http.server.response.finish')
 
-/** Requests whose response nobody has shown us yet, and who wants it: more than one where apps share a request. */
+/** The callbacks of each request whose response no hook has shown us. Apps that share a request have one each. */
 const wanted = new Map<IncomingMessage, Map<object, OnResponse>>()
 
 function onFinish (message: unknown): void {
@@ -14,14 +14,14 @@ function onFinish (message: unknown): void {
   for (const onResponse of wanted.get(request)?.values() ?? []) onResponse(response)
 }
 
-/** Gives the response to an HTTP/1 request once it has been handed over. Listens to the process only meanwhile. */
+/** Calls `onResponse` with the response to an HTTP/1 request. The channel has a listener only while a request is wanted. */
 export function awaitResponse (request: IncomingMessage, watcher: object, onResponse: OnResponse): void {
   if (wanted.size === 0) finishChannel.subscribe(onFinish)
   const watchers = wanted.get(request) ?? new Map<object, OnResponse>()
   wanted.set(request, watchers.set(watcher, onResponse))
 }
 
-/** The watcher knows the response, or it is over. */
+/** Drops the callback of a watcher that has its response. */
 export function forgetResponse (request: IncomingMessage, watcher: object): void {
   if (wanted.size === 0) return
   const watchers = wanted.get(request)

@@ -6,8 +6,9 @@ import { waitUntilName } from '../options/plugin-options.js'
 import type { Admission } from '../task/admission.js'
 
 /**
- * The name to follow a promise by. One that cannot be followed is taken charge of: its rejection must not end the process.
- * @throws FST_BGT_INVALID_TASK when it is no promise, FST_BGT_INVALID_OPTIONS, FST_BGT_CLOSED
+ * The name of the task that follows a promise. If this function throws, it logs a rejection of the promise. A rejection that
+ * is not handled would end the process.
+ * @throws FST_BGT_INVALID_TASK when the value is no promise, FST_BGT_INVALID_OPTIONS, FST_BGT_CLOSED
  */
 export function followedName (
   promise: PromiseLike<unknown>, options: WaitUntilOptions, admission: Admission, log: FastifyBaseLogger

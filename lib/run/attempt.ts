@@ -5,7 +5,7 @@ import { whenTurnAllows } from '../base/turn-budget.js'
 import type { BackgroundTask } from '../task/task.js'
 import { RESOURCE_OPTIONS } from '../task/task-life.js'
 
-/** Told how an attempt ended, perhaps more than once: only the first time for the attempt that still runs counts. */
+/** Receives the outcome of an attempt. Only the first call for the attempt that runs counts. */
 export type Settle = (task: BackgroundTask, attempt: number, failed: boolean, value: unknown) => void
 
 const noop = (): void => {}
@@ -15,7 +15,10 @@ export function startAttempt (task: BackgroundTask, settle: Settle): void {
   task.runInAsyncScope(task.options.retry === undefined ? runAttempt : runInOwnContext, undefined, task, settle)
 }
 
-/** On Node.js before 24, what a function does by `enterWith` stays with its async resource, from which the next attempt starts. */
+/**
+ * Before Node.js 24, a store that a function enters by `enterWith` stays with the async resource. With a resource of its own,
+ * an attempt cannot change the context of the next one.
+ */
 function runInOwnContext (task: BackgroundTask, settle: Settle): void {
   new AsyncResource('BackgroundTaskAttempt', RESOURCE_OPTIONS).runInAsyncScope(runAttempt, undefined, task, settle)
 }
@@ -42,12 +45,12 @@ function callFunction (task: BackgroundTask, settle: Settle): void {
   settle(task, attempt, false, value)
 }
 
-/** Settles the running attempt as the promise does. */
+/** Settles the attempt that runs as the promise settles. */
 export function settleWith (promise: PromiseLike<unknown>, task: BackgroundTask, settle: Settle): void {
   const { attempt } = task
   const onRejected = (error: unknown): void => { settle(task, attempt, true, error) }
   try {
-    // Promise.resolve guards against thenables that throw, or call back twice, but not against a promise's own `then`.
+    // Promise.resolve guards against a thenable that throws or calls back twice, but not against a promise whose `then` throws.
     Promise.resolve(promise).then((value) => { settle(task, attempt, false, value) }, onRejected)
   } catch (error) {
     onRejected(error)
@@ -63,24 +66,24 @@ function startTimeout (task: BackgroundTask, timeoutMs: number, settle: Settle):
   task.ownExtras().timer = setTimeout(expireSoon, timeoutMs, task, task.attempt, timeoutMs, settle)
 }
 
-/** Node.js calls all timers that are due in one turn, however many. */
+/** Node.js calls all timers that are due in one turn. The turn budget spreads their work over several turns. */
 function expireSoon (task: BackgroundTask, attempt: number, timeoutMs: number, settle: Settle): void {
   whenTurnAllows(() => { task.runInAsyncScope(expire, undefined, task, attempt, timeoutMs, settle) })
 }
 
 function expire (task: BackgroundTask, attempt: number, timeoutMs: number, settle: Settle): void {
-  // It may have ended, and begun anew, since its time was over.
+  // The attempt may have ended, and the next one started, since the timer was due.
   if (task.state !== 'active' || task.attempt !== attempt) return
   const error = new errors.FST_BGT_TIMEOUT(task.name, timeoutMs)
   task.abort(error)
   settle(task, attempt, true, error)
 }
 
-/** Traces until the attempt has ended, which may be before its function does. */
+/** Traces an attempt until it ends. A function may outlive its attempt. */
 function trace (task: BackgroundTask, run: () => void): void {
   const traced = (): Promise<unknown> => new Promise((resolve, reject) => {
     if (task.finished) {
-      // A subscriber has just cancelled it.
+      // A subscriber to the start of the trace has cancelled the task.
       reject(task.error)
       return
     }

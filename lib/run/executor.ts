@@ -8,19 +8,19 @@ import { isGivenBack, retryDelay } from './retry.js'
 import { Starter } from './starter.js'
 import type { BackgroundTask, Owner } from '../task/task.js'
 
-/** Runs the tasks of all lists: each list in its order, all lists in turn, within the app's limits. */
+/** Runs the tasks of all lists, within the limits of the app. Each list keeps its order, and the lists take turns. */
 export class Executor {
   readonly #census: Census
   readonly #history: History
   readonly #report: Report
-  /** From now on a failed attempt is final. */
+  /** Whether a failed attempt is final because the app closes. */
   #closing = false
-  /** Tasks running, less the promises that are only waited for. */
+  /** The number of active tasks, without those of `waitUntil`. */
   #slots = 0
   readonly #budget = new TurnBudget()
   readonly #starter: Starter
 
-  /** `concurrency`: how many tasks run at once. */
+  /** `concurrency`: how many tasks may be active at once. */
   constructor (census: Census, history: History, report: Report, concurrency = Infinity) {
     this.#census = census
     this.#history = history
@@ -28,20 +28,20 @@ export class Executor {
     this.#starter = new Starter(this.#budget, () => this.#slots < concurrency, (task) => { this.#start(task) })
   }
 
-  /** Has the tasks of a list start that may. */
+  /** Starts the tasks of a list that may start. */
   wake (list: Owner): void {
     this.#starter.wake(list)
   }
 
-  /** Has a task that was added to a list whose tasks may start do so when its turn comes. */
+  /** Starts a task when its turn comes. The task is new in a list whose response is over, or that has no request. */
   begin (task: BackgroundTask): void {
     this.#starter.begin(task)
   }
 
-  /** Has a task start whatever the order of its list: its turn came before, or elsewhere. */
+  /** Starts a task whatever the order of its list: its backoff is over, or an engine runs it. */
   readonly pushReady = (task: BackgroundTask): void => { this.#starter.pushReady(task) }
 
-  /** Follows a promise that is already under way. */
+  /** Ends a task of `waitUntil` as its promise settles. */
   follow (task: BackgroundTask, promise: PromiseLike<unknown>): void {
     task.startedAt = task.createdAt
     task.runInAsyncScope(settleWith, undefined, promise, task, this.#settle)
@@ -54,7 +54,7 @@ export class Executor {
     if (state !== 'waiting') this.#report.cancelled(task, task.error as Error)
   }
 
-  /** Ends a task from outside. Its function may go on, but counts for nothing any more. */
+  /** Ends a task before its function has. The function may go on, but its outcome is ignored. */
   stop (task: BackgroundTask, state: 'cancelled' | 'failed', error: unknown): void {
     this.#budget.readClock()
     this.#finish(task, state, error)
@@ -62,27 +62,30 @@ export class Executor {
     this.#starter.noteEnd(task)
   }
 
-  /** Ends a task that cannot be stored or started, or whose attempt was lost outside, as if it had failed. */
+  /** Fails a task that could not be stored, or whose payload was refused. */
   fail (task: BackgroundTask, error: unknown): void {
     this.stop(task, 'failed', error)
     this.#report.failed(task, error)
   }
 
-  /** Ends a task that has started and that close waits for no longer. It has not failed where another process runs it again. */
+  /**
+   * Ends a task that has started and that close waits for no longer. `onError` is not called for a task that another process
+   * runs again.
+   */
   giveUp (task: BackgroundTask, error: unknown): void {
     const hasFailed = !task.outlivesProcess
     this.stop(task, 'failed', error)
     if (hasFailed) this.#report.callOnError(task, error)
   }
 
-  /** Ends a task whose condition is not met. */
+  /** Ends a task whose `when` the response does not meet. */
   skip (task: BackgroundTask): void {
     this.#budget.readClock()
     this.#finish(task, 'skipped', undefined)
     this.#report.skipped(task)
   }
 
-  /** No more retries in this process: the last error of each task in a backoff is final. */
+  /** Stops retries in this process. A task in a backoff fails with its last error. */
   stopRetrying (): Promise<void> {
     this.#closing = true
     return eachAsTurnsAllow(this.#census.tasks(), (task) => {
@@ -97,7 +100,7 @@ export class Executor {
     if (!task.isWanted) return this.skip(task)
     if (task.hasStarted) task.nextAttempt()
     else {
-      // The clock was read before the code that added the task, such as an onError.
+      // The budget may have read the clock before the task was added, for example by an `onError`.
       task.startedAt = Math.max(task.createdAt, Math.floor(this.#budget.now))
       if (task.isInOrder) task.owner.running++
     }
@@ -126,7 +129,7 @@ export class Executor {
       return this.#finish(task, 'failed', error)
     }
     const delay = this.#closing && !task.outlivesProcess ? undefined : retryDelay(task, error, this.#report)
-    // retryIf may have cancelled the task.
+    // `retryIf` may have cancelled the task.
     if (task.finished) return
     if (delay === undefined) {
       this.#finish(task, 'failed', error)
@@ -141,7 +144,7 @@ export class Executor {
     task.backOff(delay, this.pushReady)
   }
 
-  /** Ends a task, whatever it was doing, and lets go of all it held. */
+  /** Ends a task in any state, and frees its slot, its place in the order, its timer and its function. */
   #finish (task: BackgroundTask, state: EndState, outcome: unknown): void {
     const started = task.hasStarted && !task.isFollowed
     if (started && task.state === 'active') this.#slots--

@@ -1,16 +1,16 @@
 import { queueMicrotask, setImmediate } from '../base/real-timers.js'
 
 /**
- * Tasks that must not start in the turn of the event loop in which they were added. An immediate that was set before may
- * still run in that turn, so each burst of tasks has one of its own.
+ * Holds tasks that must not start in the turn of the event loop in which they were added. An immediate that was set earlier
+ * may be called in that same turn. Each burst of tasks therefore sets an immediate of its own.
  */
 export class HeldTasks {
   readonly #onRelease: () => void
   readonly #held = new Set<unknown>()
-  /** What the code that runs now has added. */
+  /** The tasks added since the last microtask checkpoint. */
   #burst: unknown[] | undefined = undefined
 
-  /** `onRelease`: called when the tasks of a burst are held no more. */
+  /** `onRelease`: called when the tasks of a burst may start. */
   constructor (onRelease: () => void) {
     this.#onRelease = onRelease
   }

@@ -14,7 +14,7 @@ interface Fields {
   attempt?: number
 }
 
-/** Tells the app what becomes of tasks: by log lines, and by its `onError`. */
+/** Writes a log line for each outcome of a task, and calls the `onError` of the app. */
 export class Report {
   readonly #census: Census
   readonly #onError: BackgroundTasksOptions['onError']
@@ -36,28 +36,28 @@ export class Report {
     write(task, 'info', 'background task cancelled', { reason: err.cause })
   }
 
-  /** An attempt has failed, and another one follows after `delay` milliseconds. */
+  /** Reports a failed attempt that is retried after `delay` milliseconds. */
   retry (task: BackgroundTask, err: unknown, delay: number): void {
     write(task, 'warn', 'background task failed, will be retried', { err, delay })
   }
 
-  /** An attempt that nothing waits for any more has failed after all. */
+  /** Reports the failure of a function that had outlived its attempt. */
   failedLate (task: BackgroundTask, attempt: number, err: unknown): void {
     write(task, 'debug', 'background task failed after it had been given up', { err, attempt })
   }
 
-  /** A callback of the app's own has failed. */
+  /** Reports the failure of a callback of the app. */
   callbackFailed (task: BackgroundTask, name: 'onError' | 'retryIf', err: unknown): void {
     write(task, 'error', `${name} of background tasks failed`, { err })
   }
 
-  /** The final failure: one line, then `onError`. */
+  /** Reports a final failure: one line, then `onError`. */
   failed (task: BackgroundTask, err: unknown): void {
     write(task, 'error', 'background task failed', { err })
     this.callOnError(task, err)
   }
 
-  /** Calls `onError` in the async context of `add`, whoever ended the task. The app waits for it as for the task. */
+  /** Calls `onError` in the async context of `add`, no matter who ended the task. `idle` and close wait for its promise. */
   callOnError (task: BackgroundTask, err: unknown): void {
     const onError = this.#onError
     if (onError === undefined) return
@@ -77,26 +77,29 @@ function write (task: BackgroundTask, level: Level, message: string, fields: Fie
   try {
     writeLine(loggable(fields.err))
   } catch {
-    // Perhaps it is what was thrown that cannot be written.
+    // Perhaps the logger cannot write the thrown value. A snapshot is plain.
     tryTo(() => { writeLine(errorSnapshot(fields.err)) })
   }
 }
 
-/** A logger that throws must not stop the tasks behind this one, and there is nowhere left to say so. */
+/** Ignores the error of a logger. It must not stop the next tasks, and no logger is left to report it. */
 export function tryTo (fn: () => void): void {
   try {
     fn()
   } catch {}
 }
 
-/** JSON drops what is undefined, a symbol or a function, and makes null of NaN: a line must tell what was thrown all the same. */
+/**
+ * JSON drops undefined, symbols and functions, and writes NaN as null. Words take the place of such a thrown value, so that the
+ * line still shows it.
+ */
 function loggable (thrown: unknown): unknown {
   return typeof thrown === 'object' || typeof thrown === 'string' || Number.isFinite(thrown) ? thrown : describe(thrown)
 }
 
 /**
- * Without this question every task would get an id for a line that nobody reads. A logger that cannot answer is asked
- * to write, except Fastify's null logger, whose levels are all one function.
+ * Whether the logger writes debug lines. Otherwise every task would get an id for a line that is never written. A logger
+ * without `isLevelEnabled` counts as one that writes. Fastify's null logger does not: its levels are all one function.
  */
 function isDebugEnabled (log: FastifyBaseLogger & { isLevelEnabled?: (level: string) => boolean }): boolean {
   return log.isLevelEnabled?.('debug') ?? log.debug !== log.error

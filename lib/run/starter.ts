@@ -4,7 +4,7 @@ import { Turns } from './turns.js'
 import type { TurnBudget } from '../base/turn-budget.js'
 import type { BackgroundTask, Owner } from '../task/task.js'
 
-/** Has tasks start: lists in turn, within the budget of each turn of the event loop, as long as there is a free slot. */
+/** Starts tasks while a slot is free, within the budget of each turn of the event loop. The lists take turns. */
 export class Starter {
   readonly #ready = new ReadyQueue()
   readonly #held: HeldTasks
@@ -18,7 +18,7 @@ export class Starter {
       this.#turns.goOn()
     })
     this.#turns = new Turns(budget, {
-      // Nobody overtakes a task that is held.
+      // No task overtakes a held one.
       canStart: () => !ready.empty && hasFreeSlot() && !held.has(ready.first),
       isHolding: () => !held.empty,
       startNext () {
@@ -27,19 +27,19 @@ export class Starter {
           start(task)
           ready.pushList(task.owner)
         }
-        // A task that has ended has read the clock.
+        // The end of a task has read the clock.
         if (task?.finished !== true) budget.readClock()
       }
     })
   }
 
-  /** Takes a list into the ready queue if one of its tasks can start, and sees to it that tasks start soon. */
+  /** Puts a list into the ready queue if one of its tasks may start, and schedules a turn. */
   wake (list: Owner): void {
     this.#ready.pushList(list)
     this.#turns.schedule()
   }
 
-  /** A task was added to a list whose tasks may start: has it start when its turn comes, one of the app in the next turn. */
+  /** Starts a new task when its turn comes. A task of the app waits at least for the next turn of the event loop. */
   begin (task: BackgroundTask): void {
     if (!task.owner.isShared) return this.wake(task.owner)
     this.#ready.pushTask(task)
@@ -47,20 +47,20 @@ export class Starter {
     this.#turns.schedule()
   }
 
-  /** A task may start whatever the order of its list: its turn came before, or elsewhere. */
+  /** Starts a task whatever the order of its list: its backoff is over, or an engine runs it. */
   pushReady (task: BackgroundTask): void {
     task.owner.pushReady(task)
     this.#ready.pushTask(task)
     this.#turns.schedule()
   }
 
-  /** A slot is free again: the next task may start in this turn. */
+  /** Uses a freed slot: the next task may start in this turn of the event loop. */
   goOn (list: Owner): void {
     this.#ready.pushList(list)
     this.#turns.goOn()
   }
 
-  /** A task was ended from outside. */
+  /** Notes that a task was stopped, and starts the next task of its list. */
   noteEnd (task: BackgroundTask): void {
     this.#ready.noteEnd(task)
     this.wake(task.owner)

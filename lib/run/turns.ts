@@ -1,16 +1,16 @@
 import { setImmediate } from '../base/real-timers.js'
 import type { TurnBudget } from '../base/turn-budget.js'
 
-/** What starts tasks in turns. */
+/** Knows which tasks can start, and starts them. */
 export interface Starter {
-  /** Whether a task can start. */
+  /** Whether a task can start in this turn of the event loop. */
   canStart (): boolean
-  /** Whether a task can start in the next turn at the earliest. */
+  /** Whether a task is held until the next turn of the event loop. */
   isHolding (): boolean
   startNext (): void
 }
 
-/** Has tasks start in turns of the event loop, within one budget of each. */
+/** Starts tasks in turns of the event loop, within the budget of each turn. */
 export class Turns {
   readonly #starter: Starter
   readonly #budget: TurnBudget
@@ -22,14 +22,14 @@ export class Turns {
     this.#starter = starter
   }
 
-  /** setImmediate runs after the callbacks of this turn: the other onResponse hooks, and requests that have come in. */
+  /** setImmediate lets the callbacks of this turn go first: other onResponse hooks, and requests that have come in. */
   schedule (): void {
     if (this.#scheduled || this.#draining || !(this.#starter.canStart() || this.#starter.isHolding())) return
     this.#scheduled = true
     setImmediate(this.#turn)
   }
 
-  /** A promise that settles in a microtask of this turn goes on within its budget: a turn for each would cost too much. */
+  /** Starts tasks in this turn, if its budget is not over. A new turn after each promise that settles would cost too much. */
   goOn (): void {
     if (!this.#draining && !this.#budget.isOver) this.#drain()
     else this.schedule()
@@ -41,7 +41,7 @@ export class Turns {
     this.#drain()
   }
 
-  /** Starts tasks until none can start or the budget is used up. */
+  /** Starts tasks until none can start or the budget is over. */
   #drain (): void {
     this.#draining = true
     try {

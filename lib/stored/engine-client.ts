@@ -18,18 +18,18 @@ export interface EngineClientServices {
   readonly executor: Executor
 }
 
-/** The line to the engine, and what becomes of the tasks that it is given. */
+/** Calls the engine, and keeps each registered task in step with the answer. */
 export class EngineClient {
   readonly engine: Engine
-  /** Whether the engine keeps its tasks in this process. */
+  /** Whether the tasks of the engine never leave this process. */
   readonly isLocal: boolean
   readonly lateCancels: LateCancels
   readonly #services: EngineClientServices
   readonly #timeout: SharedTimeout
   readonly #isWorker: boolean
-  /** Whether the engine was told to run tasks. */
+  /** Whether the engine was started. */
   #isStarted = false
-  /** Told of each stored task that would be waited for in vain. */
+  /** Called with each stored task that close would wait for in vain. */
   onUnrunnable: ((task: BackgroundTask) => void) | undefined
   #paused: Promise<void> | undefined
 
@@ -42,21 +42,21 @@ export class EngineClient {
     this.#isWorker = worker
   }
 
-  /** Has the engine run tasks, if this process is a worker. */
+  /** Starts the engine, which runs tasks if this process is a worker. */
   async start (host: Omit<EngineHost, 'due'>): Promise<void> {
     this.#isStarted = true
     await this.engine.start({ ...host, due: (id) => { this.due(id) } })
   }
 
-  /** On a local engine: the unfinished task that has the key. */
+  /** The unfinished task of a local engine that has the key. */
   findByKey (name: string, key: string): BackgroundTask | undefined {
     const id = this.engine.findLocal?.(name, key)
     return id === undefined ? undefined : this.#services.history.find(id)
   }
 
   /**
-   * Stores tasks, all in one batch. Those that could not be stored have failed, with a log line where `report` says so.
-   * @throws FST_BGT_ENGINE when the engine refuses them, or takes too long
+   * Stores tasks in one batch. If storing fails, all the tasks fail. `report`: whether the failure is logged for each task.
+   * @throws FST_BGT_ENGINE when the engine refuses the tasks, or takes longer than `storeTimeout`
    */
   async put (tasks: RegisteredTask[], report: boolean): Promise<void> {
     const { executor } = this.#services
@@ -80,8 +80,8 @@ export class EngineClient {
   }
 
   /**
-   * Asks the engine something that takes no longer than storing.
-   * @throws FST_BGT_ENGINE when it fails, or takes too long
+   * Asks the engine a question.
+   * @throws FST_BGT_ENGINE when the question fails, or takes longer than `storeTimeout`
    */
   async ask<Value> (question: (engine: Engine) => Promise<Value>): Promise<Value> {
     try {
@@ -91,18 +91,18 @@ export class EngineClient {
     }
   }
 
-  /** No more tasks from the engine, except those that only this process can run. A failure must not hold up closing. */
+  /** Has the engine hand out no more tasks, except those that only this process can run. A failure must not hold up close. */
   pause (): Promise<void> {
     return (this.#paused ??= this.ask(async (engine) => { await engine.pause() }).catch(() => {}))
   }
 
-  /** Whether the task would be waited for in vain: it is for later, or for a worker, which this process is not, or not yet. */
+  /** Whether close would wait for the task in vain. The task is delayed, or no worker has started here. */
   cannotRunHere (task: BackgroundTask): boolean {
     if (!(task instanceof RegisteredTask) || task.run !== undefined) return false
     return task.state === 'delayed' || (task.state === 'waiting' && task.place === 'here' && !(this.#isWorker && this.#isStarted))
   }
 
-  /** The delay of a task that this process keeps is over, but there is no room for it yet. */
+  /** Marks a task as waiting: its delay is over, but no slot is free. */
   due (id: string): void {
     const { history, census } = this.#services
     const task = history.find(id)
@@ -111,7 +111,7 @@ export class EngineClient {
     if (task.state === 'delayed') census.move(task, 'waiting')
   }
 
-  /** The engine has the task, under an id that is another task's where that one has the key. */
+  /** Takes the answer of the engine to one task. If another task has the key, the id is that of the other task. */
   #receive (task: RegisteredTask, id: string): void {
     if (task.finished) this.#receiveEnded(task, id)
     else if (!this.isLocal) this.#receiveElsewhere(task, id)
@@ -119,10 +119,10 @@ export class EngineClient {
     else this.#receiveMerged(task, id)
   }
 
-  /** The task was cancelled, or the app has closed, while the engine stored it. */
+  /** Takes the answer for a task that ended while the engine stored it, because of a cancel or of close. */
   #receiveEnded (task: RegisteredTask, id: string): void {
     this.lateCancels.of(task)?.settle(true)
-    // If the id belongs to another task, that task stays.
+    // If the id belongs to another task, that task goes on.
     if (task.stored.id === id) this.engine.cancel(id).catch(() => {})
   }
 
@@ -136,7 +136,7 @@ export class EngineClient {
   #receiveMerged (task: RegisteredTask, id: string): void {
     const target = this.#services.history.find(id)
     if (target !== undefined) mergeInto(target, task, this.#services)
-    // The task that had the key has just ended, which the engine does not know yet.
+    // The task that had the key has just ended, and the engine does not know yet. The key is free in the next turn.
     else setImmediate(() => { this.put([task], true).catch(() => {}) })
   }
 
@@ -144,7 +144,7 @@ export class EngineClient {
     const { census, history, executor } = this.#services
     const late = this.lateCancels.of(task)
     if (late !== undefined && task.stored.id !== id) {
-      // Another task has its key, and goes on.
+      // Another task has the key, and goes on.
       late.settle(true)
       executor.cancel(task, late.reason)
       return

@@ -6,7 +6,7 @@ import { nowMs } from '../base/clock.js'
 import { type RegisteredTask, GONE } from './registered-task.js'
 import type { BackgroundTask } from '../task/task.js'
 
-/** A cancellation of a task that an engine is storing. Another process may run the task: only the engine knows the effect. */
+/** A cancellation of a task that an engine is storing. Only the engine knows its effect: another process may run the task. */
 class LateCancel {
   readonly reason: unknown
   /** Whether the task was cancelled. */
@@ -19,12 +19,12 @@ class LateCancel {
   }
 }
 
-/** Asks the engine, for no longer than storing may take. */
+/** Asks the engine, for no longer than `storeTimeout`. */
 interface Asker {
   ask<Value> (question: (engine: Engine) => Promise<Value>): Promise<Value>
 }
 
-/** The cancellations that have no effect yet. */
+/** The late cancellations whose effect is not known yet. */
 export class LateCancels {
   readonly #asker: Asker
   readonly #services: { executor: Executor, census: Census }
@@ -47,21 +47,21 @@ export class LateCancels {
     return this.#cancels.size === 0 ? undefined : this.#cancels.get(task)
   }
 
-  /** Whether the cancellation of a task that the engine is storing has an effect. */
+  /** The effect of the late cancellation of a task, or undefined when there is no late cancellation. */
   effectOf (task: BackgroundTask): Promise<boolean> | undefined {
     return this.of(task)?.effect
   }
 
-  /** Cancels a task that is stored by now, and has the task that `add` returned show what the store shows. */
+  /** Cancels a task that was stored meanwhile. The task that `add` returned then shows what the store shows. */
   async carryOut (task: RegisteredTask, reason: unknown): Promise<boolean> {
     const { executor, census } = this.#services
     const { id } = task
     let ended: TaskSnapshot | undefined
-    // That it is cancelled once more changes nothing.
+    // A second cancellation changes nothing.
     task.ownExtras().holder = { cancel: () => true }
     try {
       if (await this.#asker.ask((engine) => engine.cancel(id, reason))) {
-        // The app may have closed meanwhile, which ends it too.
+        // Close may have ended the task meanwhile.
         if (!task.finished) executor.cancel(task, reason)
         return true
       }

@@ -3,7 +3,7 @@ import type { History } from '../task/history.js'
 import type { BackgroundTask } from '../task/task.js'
 import type { RegisteredTask } from './registered-task.js'
 
-/** Makes a task the receipt of another one, which runs in its stead: it shows what becomes of that one to its end. */
+/** Makes a task the receipt of the target, which has its key and runs in its place. The receipt shows the state of the target. */
 export function mergeInto (target: BackgroundTask, receipt: RegisteredTask, { census, history }: { census: Census, history: History }): void {
   const { id } = receipt.stored
   census.handOver(receipt)

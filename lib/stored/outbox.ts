@@ -6,14 +6,14 @@ import { KeyIndex } from '../base/key-index.js'
 import { queueMicrotask } from '../base/real-timers.js'
 import { isWanted } from '../task/when.js'
 
-/** The registered tasks of a list that its engine does not have yet. */
+/** The registered tasks of a list that were not given to the engine yet. */
 export class Outbox implements Keeper {
   readonly #client: EngineClient
   readonly #executor: Executor
   #tasks = new Set<RegisteredTask>()
   readonly #keyed = new KeyIndex<RegisteredTask>()
   #isDue = false
-  /** What the engine has not answered yet. */
+  /** Resolves when the engine has stored every batch that it was given. */
   #underway: Promise<void> | undefined = undefined
 
   constructor (client: EngineClient, executor: Executor) {
@@ -41,13 +41,13 @@ export class Outbox implements Keeper {
   drop (task: RegisteredTask): void {
     if (task.place !== 'here') return this.#remove(task)
     const { stored: { id }, state, error } = task
-    // So that the engine forgets it.
+    // The engine forgets the task and frees its key.
     this.#client.engine.cancel(id, state === 'cancelled' ? (error as Error).cause : error).catch(() => {})
   }
 
   /**
-   * Stores what a response of this kind wants, and keeps the rest for a later pass: another hook may change the status.
-   * Undefined when there is nothing to store.
+   * Stores the tasks whose `when` this response meets. The other tasks stay, for a later hook may change the status.
+   * Undefined when no task is being stored.
    */
   flush (response: ResponseEnd | undefined): Promise<void> | undefined {
     const wanted = this.#take((task) => isWanted(task.options.when, response))
@@ -55,8 +55,8 @@ export class Outbox implements Keeper {
   }
 
   /**
-   * As `flush`, for a reply that is about to leave. Nothing waits for an engine of this process: it has the tasks at once, and
-   * a hook that answers later would let the handler run behind a hook that has sent the reply. A failure is that of the tasks.
+   * As `flush`, for the onSend hook. A reply does not wait for a local engine, which has the tasks at once. With an onSend hook
+   * that answers later, a handler could run although an earlier hook has sent the reply. If storing fails, the tasks fail.
    */
   beforeSend (response: ResponseEnd): Promise<void> | undefined {
     if (!this.#client.isLocal) return this.flush(response)
@@ -65,19 +65,19 @@ export class Outbox implements Keeper {
     return undefined
   }
 
-  /** Stores what need not wait for the end of a response, in one batch with what is added in this turn. */
+  /** Stores, in one batch, the tasks of this turn that need not wait for the end of the response. */
   storeSoon (): void {
     if (this.#isDue) return
     this.#isDue = true
     queueMicrotask(() => {
       this.#isDue = false
-      // After hijack there is no status to judge until the response is over.
+      // After hijack, `when` cannot be judged until the response is over.
       const isOver = (task: RegisteredTask): boolean => task.owner.response !== undefined || task.owner.request === undefined
       this.#settle(this.#take((task) => isOver(task) || task.options.when === 'always'))
     })
   }
 
-  /** The response is over: stores or skips the rest. */
+  /** Stores or skips the other tasks, because the response is over. */
   end (): void {
     if (this.#tasks.size > 0) this.#settle(this.#take(() => true))
   }
@@ -88,11 +88,11 @@ export class Outbox implements Keeper {
       if (isWanted(task.options.when, task.response)) wanted.push(task)
       else this.#executor.skip(task)
     }
-    // A failure has been reported as that of the tasks.
+    // `put` has reported the failure for each task.
     if (wanted.length > 0) this.#put(wanted, true).catch(() => {})
   }
 
-  /** Resolves when these are stored, and those that were under way before. */
+  /** Resolves when these tasks and those of earlier batches are stored. */
   #put (tasks: RegisteredTask[], report: boolean): Promise<void> {
     const put = this.#client.put(tasks, report)
     const underway = this.#underway === undefined ? put : Promise.all([this.#underway, put]).then(() => {})

@@ -1,13 +1,13 @@
 import type { StoredTask } from '../../types/index.js'
 
-/** How long a task is left to others that this worker refuses: the first time, and at most. */
+/** How long other workers have for a refused task before this worker gets it again: at first, and at most. */
 const FIRST_DELAY_MS = 5000
 const MAX_DELAY_MS = 300_000
 
-/** How long others may take to come. */
+/** How long after the due time a refused task may wait for another worker. After that time the task fails. */
 const PATIENCE_MS = 3_600_000
 
-/** How many tasks are remembered. What is forgotten begins anew. */
+/** How many refused tasks are remembered. A forgotten task counts as refused for the first time. */
 const MAX_REMEMBERED = 10_000
 
 interface Refusal {
@@ -15,15 +15,15 @@ interface Refusal {
   readonly delayMs: number
 }
 
-/** The tasks that this worker has given back because its schema refuses their payload: perhaps it is older than they are. */
+/** The tasks that this worker has given back because its schema refuses their payload. Another worker may have a newer schema. */
 export class Refusals {
-  /** Those refused last are the last. */
+  /** The refusals, the latest at the end. */
   readonly #byId = new Map<string, Refusal>()
 
-  /** How long the task is left to others from now on; undefined once that has gone on for too long. */
+  /** Milliseconds until this worker may get the task again. Undefined when the task has waited too long, and fails. */
   next ({ id, createdAt, delay = 0 }: StoredTask, attempt: number): number | undefined {
     const now = Date.now()
-    // When a retry was due nobody has noted.
+    // The due time of a retry is not known.
     const refusal = this.#byId.get(id) ?? { dueAt: attempt === 1 ? createdAt + delay : now, delayMs: FIRST_DELAY_MS }
     this.#byId.delete(id)
     if (now - refusal.dueAt >= PATIENCE_MS) return undefined

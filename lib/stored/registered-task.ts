@@ -4,45 +4,45 @@ import type { ResolvedTaskOptions } from '../options/task-options.js'
 
 /**
  * Where a registered task is.
- * `outbox`: this process has not given it to the engine yet.
- * `storing`: the engine has been given it, and has not answered.
- * `here`: the engine keeps it in this process, which runs it.
- * `elsewhere`: a store keeps it that processes share; what `add` returned is a receipt.
- * `merged`: another task has its key, and runs in its stead.
- * `guest`: the engine has one attempt of it run here, for whoever stored it.
+ * `outbox`: this process has not given the task to the engine yet.
+ * `storing`: the engine was given the task, and has not answered.
+ * `here`: a local engine has the task, and this process runs it.
+ * `elsewhere`: a shared store has the task. The object that `add` returned is only a receipt.
+ * `merged`: another task has the key, and runs in place of this one.
+ * `guest`: this process runs one attempt of a task that some process has stored.
  */
 export type Place = 'outbox' | 'storing' | 'here' | 'elsewhere' | 'merged' | 'guest'
 
-/** An attempt as the engine sees it. */
+/** The engine's side of an attempt. */
 export interface EngineRun {
-  /** The attempt has ended, and unless `delay` milliseconds are given the task with it. */
+  /** Tells the engine that the attempt is over. With `delay`, the next attempt is due after these milliseconds. */
   end (delay?: number): void
   progress (value: unknown): void
 }
 
-/** What has a task that was added here until it has ended. */
+/** The outbox, as a task that was added in this process sees it. */
 export interface Keeper {
-  /** Cancels a task of which only the engine knows the effect; false of any other. */
+  /** Has the engine cancel a task that it is storing. Returns false for a task in any other place. */
   cancelLate (task: RegisteredTask, reason: unknown): boolean
-  /** Lets go of a task that has ended here. */
+  /** Drops a task that has ended in this process. */
   drop (task: RegisteredTask): void
 }
 
-/** Holds a task that this process cannot cancel. */
+/** The holder of a task that this process cannot cancel. */
 export const GONE = { cancel: () => false }
 
-/** A task that an engine keeps, or is about to. */
+/** A task that an engine keeps, or is about to keep. */
 export class RegisteredTask extends BackgroundTask {
   place: Place
-  /** When its delay was over and it began to wait, on the monotonic clock. */
+  /** When the delay was over and the task began to wait, on the monotonic clock. */
   dueAt: number | undefined = undefined
   /** The attempt that runs. */
   run: EngineRun | undefined = undefined
   readonly stored: StoredTask
-  /** Undefined of a guest. */
+  /** Undefined for a guest. */
   readonly #keeper: Keeper | undefined
   #isIdUnread = false
-  /** The task that runs instead of this one. */
+  /** The task that runs in place of this one. */
   #target: BackgroundTask | undefined = undefined
 
   constructor (
@@ -68,17 +68,17 @@ export class RegisteredTask extends BackgroundTask {
     return !this.#isIdUnread
   }
 
-  /** Has the id tracked only once somebody reads it: most receipts are never asked for. */
+  /** Has the history track the id when it is first read. Most receipts are never asked for by id. */
   trackOnRead (): void {
     this.#isIdUnread = true
   }
 
-  /** Engines keep an order of their own. */
+  /** A registered task has no place in the order of its list: its engine has an order of its own. */
   override get isInOrder (): boolean {
     return false
   }
 
-  /** Whether it is to run was judged when it was stored. */
+  /** The outbox has judged `when` before the task was stored. */
   override get isWanted (): boolean {
     return true
   }
@@ -101,7 +101,7 @@ export class RegisteredTask extends BackgroundTask {
     if (this.#keeper?.cancelLate(this, reason) === true) return true
     const isRunByEngine = this.run !== undefined
     const hasEffect = super.cancel(reason)
-    // So that its key is free at once.
+    // The engine frees the key at once.
     if (isRunByEngine) this.#keeper?.drop(this)
     return hasEffect
   }
@@ -115,7 +115,7 @@ export class RegisteredTask extends BackgroundTask {
     else this.#keeper?.drop(this)
   }
 
-  /** A shared store has the task, under an id that is another task's where that one has the key. Returns whether history knows it. */
+  /** Makes the task a receipt of the id that a shared store has answered. Returns whether the history tracks the task. */
   goElsewhere (id: string): boolean {
     const isTracked = !this.#isIdUnread
     this.#isIdUnread = false
@@ -125,7 +125,7 @@ export class RegisteredTask extends BackgroundTask {
     return isTracked
   }
 
-  /** Shows from now on what becomes of another task, which has the key. */
+  /** Makes the task a receipt of the target, which has the key. */
   follow (target: BackgroundTask): void {
     this.extras!.id = target.id
     this.place = 'merged'

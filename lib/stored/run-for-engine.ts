@@ -11,22 +11,22 @@ import type { Services } from './services.js'
 import type { Owner } from '../task/task.js'
 import { withTrace } from './trace-context.js'
 
-/** How long a task waits that no worker knows yet. */
+/** How long a task of an unknown name waits before a worker gets it again. */
 const UNKNOWN_DELAY_MS = 5000
 
 const UNKNOWN_NAME = 'no task of this name is registered in this worker'
 const REFUSED_PAYLOAD = 'background task left to other workers: the schema of this one refuses its payload'
 
 /**
- * Makes the function that runs one attempt of a stored task for an engine: as the Task that `add` returned where this
- * process has it, else as a guest in the list that `listFor` gives.
+ * Makes the function that runs one attempt of a stored task for an engine. A local engine runs the Task that `add` returned.
+ * For a shared store, the task is a guest in the list of `listFor`.
  */
 export function createRunner (services: Services, listFor: (stored: StoredTask) => Owner): EngineHost['run'] {
   const { census, client, executor, history, registry } = services
   const refusals = new Refusals()
   const quiet = new Quiet()
 
-  /** A store that others share may hand a task out before the one who added it knows that it is stored. */
+  /** The task that `add` returned. Undefined for a shared store, which may hand a task out before its `add` has resolved. */
   function findReceipt ({ id }: StoredTask): RegisteredTask | undefined {
     const task = client.isLocal ? history.find(id) : undefined
     return task instanceof RegisteredTask ? task : undefined
@@ -48,7 +48,7 @@ export function createRunner (services: Services, listFor: (stored: StoredTask) 
     return task
   }
 
-  /** Gives a task back, for another process, or the next version of this one, to run. */
+  /** Gives a task back to the engine, for another worker or for the next version of this one. */
   function leave (stored: StoredTask, message: string, delay: number, attempt: number, err?: unknown): RunOutcome {
     const { id: taskId, name: task } = stored
     if (quiet.maySay(JSON.stringify([message, task]))) {
@@ -62,7 +62,7 @@ export function createRunner (services: Services, listFor: (stored: StoredTask) 
     if (definition === undefined) return leave(stored, UNKNOWN_NAME, UNKNOWN_DELAY_MS, attempt)
     const receipt = findReceipt(stored)
     if (client.isLocal && receipt === undefined) {
-      // It has ended here: the app closes, or was told that it could not be stored.
+      // The task has ended in this process: the app closes, or storing the task took too long.
       return { state: 'cancelled', error: errorSnapshot(new errors.FST_BGT_CANCELLED(stored.name, { cause: undefined })) }
     }
     const payload = parse(definition, stored)
@@ -94,14 +94,14 @@ export function createRunner (services: Services, listFor: (stored: StoredTask) 
     executor.pushReady(task)
     if (task.state === 'delayed') {
       const { run } = task
-      // Behind the turn in which it starts, unless functions hold all slots.
+      // The task starts before this immediate is called, unless functions have taken all slots.
       setImmediate(() => { if (task.run === run) client.due(stored.id) })
     }
     return outcome
   }
 }
 
-/** A copy for each attempt: what one has changed must not reach the next. */
+/** Copies the payload for each attempt: a change by one attempt must not reach the next. */
 function parse (definition: Definition, { payload }: StoredTask): { value?: unknown, error?: unknown } {
   try {
     return { value: definition.parse(payload) }
@@ -110,7 +110,7 @@ function parse (definition: Definition, { payload }: StoredTask): { value?: unkn
   }
 }
 
-/** The reason that was given: without one an AbortController makes one up. */
+/** The reason given to `cancel`. An AbortController that is given no reason makes a DOMException. */
 function reasonOf ({ reason }: AbortSignal): unknown {
   return reason instanceof DOMException && reason.name === 'AbortError' ? undefined : reason
 }
@@ -123,7 +123,7 @@ function toOutcome (task: RegisteredTask, delay: number | undefined): RunOutcome
   return { state: task.state === 'cancelled' ? 'cancelled' : 'failed', error }
 }
 
-/** Whether the shutdown deadline ended the task, before it started or with the abort that its function obeyed. */
+/** Whether the shutdown deadline has ended the task: before its start, or by an abort that its function obeyed. */
 function isCutOff ({ state, outcome, extras }: RegisteredTask): boolean {
   const { FST_BGT_CLOSING } = errors
   return state !== 'completed' && (outcome instanceof FST_BGT_CLOSING || extras?.abortReason instanceof FST_BGT_CLOSING)

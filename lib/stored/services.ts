@@ -8,7 +8,7 @@ import { Census } from '../task/census.js'
 import { History } from '../task/history.js'
 import { EngineClient } from './engine-client.js'
 
-/** What an app has one of, and all its lists share. */
+/** The objects that an app has one of. All its lists share them. */
 export interface Services {
   readonly census: Census
   readonly history: History

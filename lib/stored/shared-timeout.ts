@@ -1,13 +1,13 @@
 import { LinkedList, type Link } from '../base/linked-list.js'
 import { setImmediate } from '../base/real-timers.js'
 
-/** How late a timer is when something has held the event loop. */
+/** A timer that is later than this was late because something held the event loop. */
 const HELD_MS = 5
 
-/** What promises get whose time has passed while the event loop was held. */
+/** The extra time of promises whose time passed while the event loop was held. */
 const GRACE_MS = 200
 
-/** A promise that is waited for. */
+/** The time limit of one promise. */
 class Wait implements Link<Wait> {
   previous: Wait | undefined = undefined
   next: Wait | undefined = undefined
@@ -16,15 +16,15 @@ class Wait implements Link<Wait> {
 }
 
 /**
- * A time limit for many promises, with one timer for all of them: requests that each start and clear their own spend more
- * on it than on all that they wait for here.
+ * A time limit for many promises, with one timer for all of them. A timer for each request would cost more than storing its
+ * tasks.
  */
 export class SharedTimeout {
   readonly #ms: number
-  /** Those that began first are due first. */
+  /** The waits, the first due at the start. */
   readonly #waits = new LinkedList<Wait>()
   #timer: NodeJS.Timeout | undefined
-  /** When the timer should call back. */
+  /** When the timer is due. */
   #expiresAt = 0
 
   /** `ms`: how long each promise may take. */
@@ -32,11 +32,11 @@ export class SharedTimeout {
     this.#ms = ms
   }
 
-  /** Settles as the promise that `start` gives, or rejects once its time is over. */
+  /** Settles as the promise of `start` settles, or rejects when its time is over. */
   within<Value> (start: () => Promise<Value>): Promise<Value> {
     return new Promise((resolve, reject) => {
       const wait = new Wait(performance.now() + this.#ms, reject)
-      // A function that throws rejects the promise, and nothing waits.
+      // If `start` throws, the promise rejects and no wait begins.
       const promise = start()
       this.#begin(wait)
       promise.then((value) => {
@@ -52,16 +52,16 @@ export class SharedTimeout {
   #begin (wait: Wait): void {
     const isFirst = this.#waits.first === undefined
     this.#waits.push(wait)
-    // The fake timer of a test may have been thrown away: one that is late by more than its time does not call back any more.
+    // A test may have discarded the fake timer. A timer that is late by more than its own time is never called.
     if (this.#timer === undefined || wait.dueAt > this.#expiresAt + 2 * this.#ms) this.#setTimer(this.#ms)
     else if (isFirst) this.#timer.ref()
   }
 
   #end (wait: Wait): void {
-    // It may have run out of time before.
+    // The time of the wait may have been over before.
     if (!this.#waits.has(wait)) return
     this.#waits.remove(wait)
-    // The timer is left for the next one, but must not keep the process alive.
+    // The timer stays for the next wait, but must not keep the process alive.
     if (this.#waits.first === undefined) this.#timer?.unref()
   }
 
@@ -70,9 +70,9 @@ export class SharedTimeout {
     const dueAt = this.#expiresAt = performance.now() + ms
     this.#timer = setTimeout(() => {
       if (this.#waits.first === undefined) this.#timer = undefined
-      // While the loop was held past the time, an answer may have come that nobody has read: it is read in this turn.
+      // An answer may have come while the event loop was held. The answer is read in this turn, before the immediate.
       else if (performance.now() - dueAt < HELD_MS) setImmediate(this.#expire)
-      // The question itself may have left only now.
+      // After a long hold, the question itself may leave only now.
       else this.#timer = setTimeout(setImmediate, GRACE_MS, this.#expire)
     }, ms)
   }

@@ -5,20 +5,20 @@ import type { ResolvedTaskOptions } from '../options/task-options.js'
 import { toKeepable } from '../base/text.js'
 import { captureTrace } from './trace-context.js'
 
-/** A call of a registered task as an engine keeps it. */
+/** The StoredTask of one `add`. */
 export function toStored (
   name: string, payload: unknown, { timeout, retry }: ResolvedTaskOptions, { delay, key, priority }: NamedTaskOptions,
   reqId: string | undefined
 ): StoredTask {
   const trace = captureTrace()
-  // Every request pays for this: a literal with a spread for each of them takes several times as long.
+  // The cost is one of each request: a literal with a spread for each property takes several times as long.
   const stored: { -readonly [Key in keyof StoredTask]: StoredTask[Key] } = { id: randomUUID(), name, payload, createdAt: Date.now() }
   if (timeout !== undefined) stored.timeout = timeout
   if (retry !== undefined) stored.retry = toStoredRetry(retry)
   if (delay !== undefined && delay > 0) stored.delay = delay
   if (key !== undefined) stored.key = key
   if (priority !== undefined) stored.priority = priority
-  // An app's own ids may be numbers.
+  // The `genReqId` of an app may return numbers.
   if (reqId !== undefined) stored.reqId = typeof reqId === 'string' ? toKeepable(reqId) : reqId
   if (trace !== undefined) stored.trace = trace
   return stored

@@ -3,16 +3,16 @@ import type { Census } from './census.js'
 import { errors } from '../errors.js'
 import type { BackgroundTask, Owner } from './task.js'
 
-/** Takes a task that was added, with what was given to `add`. */
+/** Receives a task in place of its list, with the arguments of `add`. */
 export type Capture = (task: BackgroundTask, args: unknown[], options: object, request: FastifyRequest | undefined) => void
 
 /** Decides whether the app takes one more task. */
 export class Admission {
   /** Whether the app has finished closing. */
   closed = false
-  /** Takes every task that is added, in a test. */
+  /** Set by a test: receives every task that is added, so that none runs. */
   capture: Capture | undefined = undefined
-  /** Cancels the captured tasks of a list. Returns how many. */
+  /** Cancels the captured tasks of a list. Returns their number. */
   clearCaptured: (owner: Owner) => number = () => 0
   readonly #census: Census
   readonly #maxPending: number

@@ -1,6 +1,9 @@
 import { errors } from '../errors.js'
 
-/** Stands for the error of a cancelled task until somebody reads it: of a hundred thousand cleared tasks hardly anybody does. */
+/**
+ * Stands for the error of a cancelled task until the error is read. `clear` may drop a hundred thousand tasks, and hardly any
+ * of their errors is ever read.
+ */
 export class Cancelled {
   constructor (readonly reason: unknown) {}
 
@@ -9,10 +12,12 @@ export class Cancelled {
   }
 }
 
-/** Of the tasks that `clear` drops. */
+/** Stands for the error of each task that `clear` drops. */
 export const CLEARED = new Cancelled('cleared')
 
-/** What a cancelled task ends with: an error if it has started, as its signal and its log line need one. */
+/**
+ * The outcome of a cancelled task. A task that has started gets the error itself: its signal and its log line need one.
+ */
 export function cancellation ({ name, startedAt }: { name: string, startedAt: number }, reason: unknown): Cancelled | Error {
   const cancelled = reason instanceof Cancelled ? reason : new Cancelled(reason)
   return startedAt < 0 ? cancelled : cancelled.toError(name)

@@ -13,7 +13,7 @@ export class Census {
   unfinished = 0
   retries = 0
   readonly watchers = new Watchers()
-  /** Tasks that have failed, and whose `onError` is under way. */
+  /** Failed tasks whose `onError` has not settled. */
   readonly reporting = new Set<BackgroundTask>()
   #active = 0
   #delayed = 0
@@ -23,14 +23,14 @@ export class Census {
   readonly #emptyListeners = new Set<() => void>()
   #isLooking = false
 
-  /** A task begins, in a list that has it already. */
+  /** Counts a new task. Its list must hold the task already. */
   enter (task: BackgroundTask): void {
     if (task.owner.size === 1) this.#lists.push(task.owner)
     this.unfinished++
     this.#count(task.state, 1)
   }
 
-  /** A task goes on to another state. */
+  /** Changes the state of an unfinished task. */
   move (task: BackgroundTask, state: TaskState): void {
     this.#count(task.state, -1)
     task.state = state
@@ -38,32 +38,32 @@ export class Census {
     this.changed(task)
   }
 
-  /** Waiting tasks are not counted: they are the rest. */
+  /** Waiting tasks have no counter: `stats` subtracts the active and the delayed tasks from the unfinished ones. */
   #count (state: TaskState, change: 1 | -1): void {
     if (state === 'active') this.#active += change
     else if (state === 'delayed') this.#delayed += change
   }
 
-  /** Something that a snapshot shows has changed. */
+  /** Tells the watchers of a task that its snapshot has changed. */
   changed (task: BackgroundTask): void {
     const id = task.extras?.id
     if (id !== undefined && !this.watchers.empty) this.watchers.notify(id)
   }
 
-  /** A task ends. `taken`: it had its place in the order of its list. */
+  /** Ends a task. `taken`: whether the task had a place in the order of its list. */
   leave (task: BackgroundTask, state: EndState, taken: boolean): void {
     this.move(task, state)
     this.#ended[state]++
     this.#forget(task, taken)
   }
 
-  /** A task goes on elsewhere: it leaves without a final state. */
+  /** Forgets a task that another process or another task goes on with. The task gets no final state here. */
   handOver (task: BackgroundTask): void {
     this.#count(task.state, -1)
     this.#forget(task, false)
   }
 
-  /** The end of a task is not over before this promise settles, which must not reject. */
+  /** Keeps the census from being empty until the promise of `onError` settles. The promise must not reject. */
   waitForReport (task: BackgroundTask, report: Promise<void>): void {
     this.reporting.add(task)
     report.then(() => {
@@ -72,7 +72,7 @@ export class Census {
     })
   }
 
-  /** Whether nothing is unfinished and no `onError` under way. */
+  /** Whether every task has ended and every `onError` has settled. */
   get isEmpty (): boolean {
     return this.unfinished === 0 && this.reporting.size === 0
   }
@@ -84,7 +84,7 @@ export class Census {
     if (--this.unfinished === 0) this.#lookSoon()
   }
 
-  /** In a turn of its own: what goes on at the end of a task, in however many microtasks, may add another. */
+  /** Looks in a turn of its own. The microtasks that follow the end of a task may add another task. */
   #lookSoon (): void {
     if (this.#isLooking || this.#emptyListeners.size === 0) return
     this.#isLooking = true
@@ -98,7 +98,7 @@ export class Census {
     this.#emptyListeners.clear()
   }
 
-  /** The unfinished tasks, request by request. */
+  /** The unfinished tasks, list by list. */
   tasks (): BackgroundTask[] {
     const tasks: BackgroundTask[] = []
     for (const list of this.#lists) {
@@ -107,7 +107,7 @@ export class Census {
     return tasks
   }
 
-  /** Resolves, in a later turn, to true once the census is empty, or after `timeoutMs` to whether it is. */
+  /** Resolves to true in a turn after the census became empty. After `timeoutMs` it resolves to whether the census is empty. */
   whenEmpty (timeoutMs?: number): Promise<boolean> {
     return new Promise((resolve) => {
       const onEmpty = (): void => {
@@ -135,7 +135,7 @@ export class Census {
   }
 }
 
-/** Since when, on the monotonic clock, a task of the list has been waiting; Infinity when none waits. */
+/** When the longest waiting task of the list began to wait, on the monotonic clock. Infinity when no task waits. */
 function oldestIn (list: Owner): number {
   let oldest = Infinity
   for (const { state, createdAt, waitingSince } of list) {

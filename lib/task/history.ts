@@ -2,17 +2,17 @@ import type { TaskSnapshot } from '../../types/index.js'
 import { Latest } from '../base/latest.js'
 import type { BackgroundTask } from './task.js'
 
-/** Where a task is as long as it is unfinished. */
+/** Holds an unfinished task, and is emptied when the task ends. */
 interface Place {
   task: BackgroundTask | undefined
 }
 
-/** Finds tasks by id: the unfinished ones, and the last `limit` finished ones. Knows only ids that somebody has read. */
+/** Finds unfinished tasks, and the last `limit` finished ones, by id. A task enters the history when its id is first read. */
 export class History {
   readonly #limit: number
   /**
-   * Places, for V8 leaves the tables that a Map has outgrown as they were, each with a link to the next: those that have got
-   * old keep alive, until the next major collection, all that was ever in one of them, here the tasks and their requests.
+   * The map holds places, not tasks. V8 leaves the tables that a Map has outgrown as they were, each linked to the next. An old
+   * table keeps its values alive until the next major collection: here all the tasks, with their requests.
    */
   readonly #unfinished = new Map<string, Place>()
   readonly #finished = new Latest<TaskSnapshot>()
@@ -21,23 +21,23 @@ export class History {
     this.#limit = limit
   }
 
-  /** The id of a task was read for the first time. */
+  /** Takes in a task whose id was read for the first time. */
   track (task: BackgroundTask, id: string): void {
     if (task.finished) this.#remember(task, id)
     else this.#unfinished.set(id, { task })
   }
 
-  /** The id finds another task from now on, until `finish` is called for it too. */
+  /** Has the id find the target, until `finish` is called with this id. */
   merge (id: string, target: BackgroundTask): void {
     this.#unfinished.set(id, { task: target })
   }
 
-  /** A task has ended. */
+  /** Keeps the snapshot of a task that has ended. */
   finish (task: BackgroundTask, id = task.extras?.id): void {
     if (id !== undefined && this.#leave(id)) this.#remember(task, id)
   }
 
-  /** The task goes on elsewhere, and is to be asked for there. */
+  /** Drops the id of a task that goes on elsewhere: `get` then asks the engine for the id. */
   forget (id: string): void {
     this.#leave(id)
   }

@@ -1,30 +1,30 @@
 import type { FastifyBaseLogger } from 'fastify'
 
-/** What holds a task that is in no list: a capture of a test, or another process. */
+/** Takes the place of a task's list when a test has captured the task, or another process runs it. */
 export interface Holder {
-  /** Cancels the task where this process can. */
+  /** Cancels the task. Returns false when this process cannot. */
   cancel (reason: unknown): boolean
 }
 
-/** What only some tasks have: made when the first of it is asked for. */
+/** The fields that only some tasks need. A task gets its extras when the first of these fields is used. */
 export class TaskExtras {
-  // Declared only: a field that is set, if to undefined, takes its room in each of them.
+  // The fields are only declared: a field that is set takes memory in every instance, even when it is undefined.
   declare id?: string
   declare log?: FastifyBaseLogger
   declare progress?: unknown
   declare abortReason?: unknown
   declare holder?: Holder | undefined
-  /** Begins the time that the attempt may take. */
+  /** Starts the timeout of an attempt that has waited for a thread. */
   declare startClock?: (() => void) | undefined
-  /** Ends an attempt that runs out of time, or starts the next one after a backoff. */
+  /** The timer of the timeout, or of the backoff before the next attempt. */
   declare timer?: NodeJS.Timeout | undefined
   /** Ends the trace of the attempt that runs. */
   declare endTrace?: ((failed: boolean, value: unknown) => void) | undefined
-  /** Wall clock less monotonic clock, taken once so that a task's times never contradict each other. */
+  /** Wall clock minus monotonic clock. Measured once, so that the times of a task never contradict each other. */
   declare epochMs?: number
   private declare controller?: AbortController | undefined
 
-  /** The signal of the attempt that runs. `reason`: why it has aborted before anybody asked for it. */
+  /** The signal of the attempt that runs. `reason`: why the attempt was aborted before the signal was first read. */
   signal (reason: unknown): AbortSignal {
     if (this.controller === undefined) {
       this.controller = new AbortController()
@@ -33,17 +33,17 @@ export class TaskExtras {
     return this.controller.signal
   }
 
-  /** Aborts the signal, if somebody has asked for it. */
+  /** Aborts the signal, if it was ever read. */
   abortSignal (reason: unknown): void {
     this.controller?.abort(reason)
   }
 
-  /** The next attempt begins with a signal that has not aborted. */
+  /** Gives the next attempt a signal that has not aborted. */
   renewSignal (): void {
     if (this.abortReason !== undefined) this.controller = this.abortReason = undefined
   }
 
-  /** The attempt that ran, or the backoff after it, is over: frees what belonged to it. */
+  /** Frees the timer and the trace of an attempt, or of the backoff after the attempt. */
   endAttempt (failed: boolean, value: unknown): void {
     clearTimeout(this.timer)
     this.timer = undefined

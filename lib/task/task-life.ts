@@ -4,20 +4,20 @@ import { Cancelled } from './cancelled.js'
 import { nowMs } from '../base/clock.js'
 import { isFinal } from '../base/snapshot.js'
 
-// The resource keeps the async context of `add`. Without destroy hooks of our own, Node need not track its collection.
+// The resource keeps the async context of `add`. No code here uses its destroy hook, so Node.js need not track its collection.
 export const RESOURCE_OPTIONS = { requireManualDestroy: true }
 
-/** What `startedAt` and `finishedAt` say until then. */
+/** The value of `startedAt` before the start, and of `finishedAt` before the end. */
 const NOT_YET = -1
 
-/** How far a task has come, and with what it has ended. Times are milliseconds on the monotonic clock. */
+/** The state, times and outcome of a task. Times are milliseconds on the monotonic clock. */
 export class TaskLife extends AsyncResource {
   state: TaskState = 'waiting'
   attempt = 1
   readonly createdAt = nowMs()
   startedAt = NOT_YET
   finishedAt = NOT_YET
-  /** The result of a completed task, the error of a failed one; of a cancelled one too, or what stands for it. */
+  /** The result of a completed task, or the error of a failed or delayed one. Of a cancelled task, its error or a `Cancelled`. */
   outcome: unknown = undefined
 
   constructor (readonly name: string) {
@@ -28,7 +28,7 @@ export class TaskLife extends AsyncResource {
     return isFinal(this.state)
   }
 
-  /** Whether an attempt has begun, be it over. */
+  /** Whether the first attempt has started. */
   get hasStarted (): boolean {
     return this.startedAt !== NOT_YET
   }

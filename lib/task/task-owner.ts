@@ -2,35 +2,35 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify
 import type { Link } from '../base/linked-list.js'
 import type { ResponseEnd } from '../../types/index.js'
 
-/** The list that a task is in: where it comes from, and which of the list's tasks may start next. */
+/** The list that a task is in. The list knows the request of its tasks, and which task may start next. */
 export interface TaskOwner<OwnTask> extends Link<TaskOwner<OwnTask>>, Iterable<OwnTask> {
   readonly log: FastifyBaseLogger
   readonly reqId: string | undefined
   readonly server: FastifyInstance
   readonly response: ResponseEnd | undefined
-  /** Kept once the response is over only while somebody listens on the channels. */
+  /** After the end of the response, the request is kept only while a channel has subscribers. */
   readonly request: FastifyRequest | undefined
-  /** How many of its tasks are unfinished. */
+  /** The number of unfinished tasks. */
   readonly size: number
-  /** Whether the tasks do not belong together: each counts as a request of its own. */
+  /** Whether the list is that of the app. Each of its tasks takes its turn as a request of its own would. */
   readonly isShared: boolean
-  /** Whether `take` may give a task. */
+  /** Whether a task may start. */
   readonly runnable: boolean
   /** Whether the list has a place in the ready queue. */
   isReady: boolean
-  /** Tasks that have started and not ended; a backoff keeps its place. */
+  /** The number of tasks that have started and not ended. A task keeps its place during a backoff. */
   running: number
-  /** Appends a task, which begins. */
+  /** Appends a new task. */
   push (task: OwnTask): void
-  /** The next task that may start. */
+  /** Takes the next task that may start. */
   take (): OwnTask | undefined
-  /** A task may be taken, whatever the order and before the list's tasks may start: its turn came before, or elsewhere. */
+  /** Has `take` give this task first: its backoff is over, or an engine runs it. The response need not be over. */
   pushReady (task: OwnTask): void
-  /** Forgets a task that has ended. `taken`: it gives its place in the order back. */
+  /** Forgets a task that has ended. `taken`: whether the task had a place in the order. */
   remove (task: OwnTask, taken: boolean): void
-  /** The task's id has been read, so it can be asked for from now on. */
+  /** Has the task be found by its id, which was read for the first time. */
   track (task: OwnTask, id: string): void
   cancel (task: OwnTask, reason: unknown): boolean
-  /** Something that a snapshot shows has changed. */
+  /** Tells the watchers of a task that its snapshot has changed. */
   changed (task: OwnTask): void
 }

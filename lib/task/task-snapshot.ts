@@ -3,7 +3,7 @@ import { nowMs } from '../base/clock.js'
 import { errorSnapshot } from '../base/snapshot.js'
 import type { ResolvedTaskOptions } from '../options/task-options.js'
 
-/** What a snapshot shows of a task. The times are milliseconds on the monotonic clock, -1 of what has not happened. */
+/** The fields of a task that a snapshot shows. Times are milliseconds on the monotonic clock, or -1 before the event. */
 interface ShownTask {
   readonly name: string
   readonly state: TaskState
@@ -16,7 +16,7 @@ interface ShownTask {
   readonly options: ResolvedTaskOptions
 }
 
-/** The snapshot of a task without its id. `extras`: what the task has of them, where the offset of its clock is kept. */
+/** The snapshot of a task without its id. The offset between the clocks is kept in `extras`. */
 export function taskSnapshot (task: ShownTask, extras: { progress?: unknown, epochMs?: number }): Omit<TaskSnapshot, 'id'> {
   const { name, state, attempt, createdAt, startedAt, finishedAt } = task
   const epochMs = (extras.epochMs ??= Date.now() - nowMs())

@@ -16,9 +16,9 @@ const NOTHING: any[] = []
 /** The list of a task. */
 export type Owner = TaskOwner<BackgroundTask>
 
-/** A task as the library sees it. Kept small: an app may hold a hundred thousand of them. */
+/** A task inside this package. The class is kept small: an app may hold a hundred thousand tasks. */
 export class BackgroundTask extends TaskLife implements Task<any> {
-  /** Neighbours in the list of unfinished tasks. */
+  /** The neighbours in the list of unfinished tasks. */
   previous: BackgroundTask | undefined = undefined
   next: BackgroundTask | undefined = undefined
   extras: TaskExtras | undefined = undefined
@@ -26,7 +26,7 @@ export class BackgroundTask extends TaskLife implements Task<any> {
   constructor (
     readonly owner: Owner,
     name: string,
-    /** Undefined for a promise that is only waited for, and once the task has ended. */
+    /** Undefined for a task of `waitUntil`, and after the end of any task. */
     public fn: ((...args: any[]) => unknown) | undefined,
     public args: any[],
     readonly options: ResolvedTaskOptions
@@ -43,7 +43,7 @@ export class BackgroundTask extends TaskLife implements Task<any> {
     return extras.id
   }
 
-  /** Whether somebody has asked for the id: nobody else can ask this process for the task. */
+  /** Whether the id was ever read. Before that, no caller can ask for the task by its id. */
   get isIdKnown (): boolean {
     return this.extras?.id !== undefined
   }
@@ -53,7 +53,7 @@ export class BackgroundTask extends TaskLife implements Task<any> {
     if (extras.log !== undefined) return extras.log
     const { request, response } = this.owner
     const log = this.owner.log.child({ task: this.name, taskId: this.id })
-    // Until then the request's logger may be replaced.
+    // Until the response is over, a hook may replace the request's logger. Only a later child is kept.
     if (request === undefined || response !== undefined) extras.log = log
     return log
   }
@@ -71,7 +71,7 @@ export class BackgroundTask extends TaskLife implements Task<any> {
     return extras.signal(this.state === 'cancelled' ? this.error : extras.abortReason)
   }
 
-  /** Whether it is a promise under way that is only waited for. Not to be asked of a task that has ended. */
+  /** Whether the task follows a promise of `waitUntil`. The answer is right only until the task ends. */
   get isFollowed (): boolean {
     return this.fn === undefined
   }
@@ -81,17 +81,17 @@ export class BackgroundTask extends TaskLife implements Task<any> {
     return true
   }
 
-  /** Whether the response is of the kind that the task waits for. */
+  /** Whether the response meets the option `when`. */
   get isWanted (): boolean {
     return isWanted(this.options.when, this.response)
   }
 
-  /** Whether another process runs the task again where this one does not end it. */
+  /** Whether another process runs the task again when this process cannot end it. */
   get outlivesProcess (): boolean {
     return false
   }
 
-  /** Since when the task has been waiting, on the monotonic clock. */
+  /** When the task began to wait, on the monotonic clock. */
   get waitingSince (): number {
     return this.createdAt
   }
@@ -109,7 +109,7 @@ export class BackgroundTask extends TaskLife implements Task<any> {
     return holder === undefined ? this.owner.cancel(this, reason) : holder.cancel(reason)
   }
 
-  /** Aborts the signal of the attempt that runs, also for who reads it later. */
+  /** Aborts the signal of the attempt that runs. A signal that is first read later has aborted too. */
   abort (reason: unknown): void {
     if (this.state === 'cancelled') return this.extras?.abortSignal(this.error)
     const extras = this.ownExtras()
@@ -117,13 +117,13 @@ export class BackgroundTask extends TaskLife implements Task<any> {
     extras.abortSignal(reason)
   }
 
-  /** An attempt has failed: has the next one start after `delayMs`. */
+  /** Has the next attempt start after `delayMs`. */
   backOff (delayMs: number, start: (task: BackgroundTask) => void): void {
     if (delayMs > 0) this.ownExtras().timer = setTimeout(start, delayMs, this)
     else setImmediate(start, this)
   }
 
-  /** The next attempt begins. */
+  /** Counts the next attempt and renews the signal. */
   nextAttempt (): void {
     this.attempt++
     this.extras?.renewSignal()
@@ -132,7 +132,7 @@ export class BackgroundTask extends TaskLife implements Task<any> {
   /** Called once the task has ended. */
   onEnd (): void {}
 
-  /** The task has ended: what it would have run is of no use any more. */
+  /** Drops the function and the arguments of a task that has ended. */
   release (): void {
     this.fn = undefined
     this.args = NOTHING
@@ -142,7 +142,7 @@ export class BackgroundTask extends TaskLife implements Task<any> {
     return { id: this.id, ...taskSnapshot(this, this.ownExtras()) }
   }
 
-  /** What `console.log` prints. It makes no id. */
+  /** The object that `console.log` prints. Printing makes no id. */
   [inspect.custom] (): object {
     return this.isIdKnown ? this.toJSON() : taskSnapshot(this, this.ownExtras())
   }
