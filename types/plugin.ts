@@ -34,6 +34,11 @@ export interface BackgroundTasksOptions extends RouteTaskOptions {
    */
   maxPending?: number
   /**
+   * Bytes of JSON that the payload of a named task may have. Above them `add` throws FST_BGT_INVALID_PAYLOAD. At least 1.
+   * @default 1048576
+   */
+  maxPayload?: number
+  /**
    * Milliseconds that `app.close()` waits for tasks, once no request is in flight, before it aborts them. At least 0.
    * @default 10000
    */
