@@ -6,28 +6,28 @@ import type { BackgroundTask } from '../task/task.js'
 import { taskFileUrl } from './task-file.js'
 import { threadsOf } from '../threads/threads.js'
 
-// Registered, so that a task defined through the ESM build is one for the CommonJS build.
+// A global symbol: the CommonJS build must know a task that was defined through the ESM build.
 const kDefinition = Symbol.for('fastify-background-tasks.definition')
 
 type Run = (payload: unknown, task: BackgroundTask) => unknown
 
-/** What a named task is inside. */
+/** The inside of a named task. */
 export interface Definition {
   readonly name: string
   readonly options: SharedTaskOptions
-  /** Whether results are kept. */
+  /** Whether the task has a result schema, so that its result is kept. */
   readonly hasResult: boolean
-  /** Whether an attempt may have to wait before its time begins. */
+  /** Whether an attempt may wait for a thread before its timeout starts. */
   readonly startsLate: boolean
-  /** The payload as it is kept: a copy, valid, defaults filled in. Throws FST_BGT_INVALID_PAYLOAD. */
+  /** Copies and validates a payload, and fills in defaults. Throws FST_BGT_INVALID_PAYLOAD. */
   readonly parse: (payload: unknown) => unknown
-  /** Runs the handler, or the file, and gives the result as it may be shown. */
+  /** Runs the handler or the file. With a result schema, returns the JSON value of the result. */
   readonly run: Run
 }
 
 /**
- * Defines a task with a name and a JSON schema for its payload. Pass it to `add`; give it to `tasks` or `register` to
- * have it kept by the app's engine.
+ * Defines a task with a name and a JSON schema for its payload. Pass the task to `add`. To have the engine of the app keep it,
+ * give the task to `tasks` or `register`.
  * @throws FST_BGT_INVALID_OPTIONS when an option is unknown or wrong, or a schema does not compile
  */
 export function defineTask<const P extends Schema, const R extends Schema = Schema> (
@@ -54,7 +54,7 @@ export function defineTask<const P extends Schema, const R extends Schema = Sche
 type Handler = (this: FastifyInstance, payload: unknown, task: BackgroundTask) => unknown
 
 function callHandler (handler: Handler): Run {
-  // What one attempt changes in the payload must not reach the next.
+  // A change to the payload by one attempt must not reach the next.
   return (payload, task) =>
     handler.call(task.server, task.options.retry === undefined ? payload : structuredClone(payload), task)
 }
@@ -67,7 +67,7 @@ function callFile (file: string): Run {
   })
 }
 
-/** The inside of a named task; undefined of anything else. */
+/** The inside of a named task, or undefined for any other value. */
 export function definitionOf (value: object): Definition | undefined {
   return (value as { [kDefinition]?: Definition })[kDefinition]
 }

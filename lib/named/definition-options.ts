@@ -19,7 +19,7 @@ const DEFINITION_RULES: Rules<TaskDefinition> = {
   ...SHARED_RULES
 }
 
-/** @throws FST_BGT_INVALID_OPTIONS when an option of `defineTask` is wrong, or it has not exactly one of `handler` and `file` */
+/** @throws FST_BGT_INVALID_OPTIONS when an option of `defineTask` is wrong, or not one of `handler` and `file` is given */
 export function definitionOptions (definition: TaskDefinition): void {
   checkOptions(definition, DEFINITION_RULES)
   const { handler, file } = definition

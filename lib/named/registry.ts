@@ -8,14 +8,14 @@ export class Registry {
   readonly #retryIf: Retry['retryIf']
   readonly #definitions = new Map<string, Definition>()
 
-  /** `retryIf`: the plugin's. */
+  /** `retryIf`: the option of the plugin. */
   constructor (retryIf: Retry['retryIf']) {
     this.#retryIf = retryIf
   }
 
   /**
    * Registers all of the tasks or none.
-   * @throws FST_BGT_INVALID_TASK when one is no named task, FST_BGT_DUPLICATE_TASK when a name is taken
+   * @throws FST_BGT_INVALID_TASK when a value is no named task, FST_BGT_DUPLICATE_TASK when a name is taken
    */
   register (tasks: readonly unknown[]): void {
     const added = new Map<string, Definition>()
@@ -39,15 +39,15 @@ export class Registry {
     return this.#definitions.get(name)
   }
 
-  /** What a worker asks about retries of a task. */
+  /** The `retryIf` that a worker asks about retries of a task. */
   retryIfOf ({ options: { retry } }: Definition): Retry['retryIf'] {
     if (retry === undefined) return this.#retryIf
     return typeof retry === 'object' ? retry.retryIf : undefined
   }
 
   /**
-   * A function cannot be stored: the worker must know it, from the definition or from the plugin's own options.
-   * @throws FST_BGT_INVALID_OPTIONS when it cannot
+   * A store cannot keep the function `retryIf`. A worker must find it in the definition or in the options of the plugin.
+   * @throws FST_BGT_INVALID_OPTIONS when a worker would not find `retryIf`
    */
   assertStorable (definition: Definition, retry: Retry | undefined): void {
     const retryIf = retry?.retryIf
