@@ -56,7 +56,7 @@ export interface SharedTaskOptions {
 export interface TaskOptions extends SharedTaskOptions {
   /**
    * The name that logs and snapshots show.
-   * @default the name of the function, or 'anonymous'
+   * @default the function's name, or 'anonymous'
    */
   name?: string
 }

@@ -52,7 +52,7 @@ export interface BackgroundTasksOptions extends RouteTaskOptions {
   tasks?: NamedTask[]
   /**
    * The engine that keeps registered tasks and hands them out.
-   * @default an engine in memory
+   * @default in memory
    */
   engine?: Engine
   /**
