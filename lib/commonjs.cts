@@ -6,6 +6,7 @@ const backgroundTasks = Object.assign(entry.backgroundTasks, entry)
 
 declare namespace backgroundTasks {
   export type AppBackgroundTasks = types.AppBackgroundTasks
+  export type Around = types.Around
   export type BackgroundTasksOptions = types.BackgroundTasksOptions
   export type Engine = types.Engine
   export type EngineHost = types.EngineHost

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { SharedTaskOptions } from './options.js'
+import type { Around, SharedTaskOptions } from './options.js'
 import type { Schema, ValueOf } from './schema.js'
 import type { Task } from './task.js'
 
@@ -11,6 +11,8 @@ export interface TaskDefinitionBase<P extends Schema = Schema, R extends Schema 
   payload: P
   /** The JSON schema of the result. Without this schema, the result is not kept, and snapshots do not show it. */
   result?: R
+  /** Runs around each attempt, inside that of the plugin. */
+  around?: Around
 }
 
 /** A task whose handler runs in this process, on its event loop. */

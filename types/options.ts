@@ -3,6 +3,12 @@ import type { Task } from './task.js'
 /** Which responses a task runs after: all, those sent with a status below 400, or those sent with any other. */
 export type When = 'always' | 'success' | 'error'
 
+/**
+ * Runs around each attempt of a task. `run` runs the attempt's function: its promise is that of what the function returned or
+ * threw. The attempt is over when the promise of `around` settles.
+ */
+export type Around = (task: Task, run: () => Promise<unknown>) => unknown
+
 /** Retries with exponential backoff. */
 export interface RetryOptions {
   /** Attempts after the first one: an integer from 0 to 2^31-2. */

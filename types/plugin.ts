@@ -1,7 +1,7 @@
 import type { ResourceLimits } from 'node:worker_threads'
 import type { Engine } from './engine.js'
 import type { NamedTask } from './named.js'
-import type { RouteTaskOptions } from './options.js'
+import type { Around, RouteTaskOptions } from './options.js'
 import type { Task } from './task.js'
 
 /** Options of the pool of worker threads. All options of piscina are passed on, except `filename` and `name`. */
@@ -48,6 +48,11 @@ export interface BackgroundTasksOptions extends RouteTaskOptions {
    * for its promise, close not past `closeTimeout`.
    */
   onError?: (error: unknown, task: Task) => void | Promise<void>
+  /**
+   * Runs around each attempt of every task, in the async context of `add` and inside `timeout`. A promise given to `waitUntil`
+   * has no such attempt. An error that `around` throws fails the attempt.
+   */
+  around?: Around
   /** Named tasks to register. The engine stores a registered task when it is added. */
   tasks?: NamedTask[]
   /**

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { NamedTask, Schema, SharedTaskOptions, TaskDefinition, ValueOf } from '../../types/index.js'
+import type { Around, NamedTask, Schema, SharedTaskOptions, TaskDefinition, ValueOf } from '../../types/index.js'
 import { definitionOptions } from './definition-options.js'
 import { compilePayload, compileResult } from './schema.js'
 import type { BackgroundTask } from '../task/task.js'
@@ -15,6 +15,7 @@ type Run = (payload: unknown, task: BackgroundTask) => unknown
 export interface Definition {
   readonly name: string
   readonly options: SharedTaskOptions
+  readonly around: Around | undefined
   /** Whether the task has a result schema, so that its result is kept. */
   readonly hasResult: boolean
   /** Whether an attempt may wait for a thread before its timeout starts. */
@@ -34,7 +35,7 @@ export function defineTask<const P extends Schema, const R extends Schema = Sche
   definition: TaskDefinition<P, R>
 ): NamedTask<ValueOf<P>, ValueOf<R>> {
   definitionOptions(definition)
-  const { name, payload, result, handler, file, when, timeout, retry } = definition
+  const { name, payload, result, handler, file, when, timeout, retry, around } = definition
   const toResult = result === undefined ? undefined : compileResult(result)
   const run = file === undefined ? callHandler(handler as Handler) : callFile(taskFileUrl(file)!)
   const inside: Definition = Object.freeze({
@@ -42,6 +43,7 @@ export function defineTask<const P extends Schema, const R extends Schema = Sche
     options: Object.freeze({
       ...(when !== undefined && { when }), ...(timeout !== undefined && { timeout }), ...(retry !== undefined && { retry })
     }),
+    around,
     hasResult: toResult !== undefined,
     startsLate: file !== undefined,
     parse: compilePayload(payload),

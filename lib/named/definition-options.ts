@@ -16,6 +16,7 @@ const DEFINITION_RULES: Rules<TaskDefinition> = {
   result: schema,
   handler: func,
   file: { must: 'a file: URL or an absolute path', check: (value) => taskFileUrl(value) !== undefined },
+  around: func,
   ...SHARED_RULES
 }
 

@@ -1,16 +1,18 @@
 import { type Definition, definitionOf } from './define-task.js'
 import { describe, errors } from '../errors.js'
+import { type Arounds, nestAround } from '../base/around.js'
 import type { Retry } from '../options/retry-options.js'
+import type { ResolvedTaskOptions } from '../options/task-options.js'
 import { isObject } from '../options/rules.js'
 
 /** The tasks that an app has registered, by name. */
 export class Registry {
-  readonly #retryIf: Retry['retryIf']
+  readonly #plugin: ResolvedTaskOptions
   readonly #definitions = new Map<string, Definition>()
 
-  /** `retryIf`: the option of the plugin. */
-  constructor (retryIf: Retry['retryIf']) {
-    this.#retryIf = retryIf
+  /** `plugin`: the options of the plugin, which apply to a task without options of its own. */
+  constructor (plugin: ResolvedTaskOptions) {
+    this.#plugin = plugin
   }
 
   /**
@@ -41,8 +43,13 @@ export class Registry {
 
   /** The `retryIf` that a worker asks about retries of a task. */
   retryIfOf ({ options: { retry } }: Definition): Retry['retryIf'] {
-    if (retry === undefined) return this.#retryIf
+    if (retry === undefined) return this.#plugin.retry?.retryIf
     return typeof retry === 'object' ? retry.retryIf : undefined
+  }
+
+  /** What a worker runs around each attempt of a task. */
+  aroundOf ({ around }: Definition): Arounds | undefined {
+    return nestAround(this.#plugin.around, around)
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { BackgroundTasksOptions, Engine, IdleOptions, NamedTask, ThreadOptions, WaitUntilOptions } from '../../types/index.js'
+import { nestAround } from '../base/around.js'
 import { MAX_DELAY_MS, type Rules, boolean, checkOptions, func, integer, isObject, number, text } from './rules.js'
 import { ROUTE_RULES, type ResolvedRouteOptions, resolveRoute } from './task-options.js'
 import { THREAD_RULES, assertPossible } from './thread-options.js'
@@ -12,6 +13,7 @@ const PLUGIN_RULES: Rules<BackgroundTasksOptions> = {
   closeTimeout: number(0, MAX_DELAY_MS),
   history: integer(0),
   onError: func,
+  around: func,
   tasks: { must: 'an array', check: Array.isArray },
   engine: { must: 'an engine', check: isEngine },
   worker: boolean,
@@ -42,7 +44,8 @@ export interface ResolvedOptions {
   readonly threads: ThreadOptions
 }
 
-const DEFAULTS: ResolvedRouteOptions = { when: 'always', timeout: undefined, retry: undefined, requestConcurrency: 1 }
+const DEFAULTS: ResolvedRouteOptions =
+  { when: 'always', timeout: undefined, retry: undefined, around: undefined, requestConcurrency: 1 }
 
 /** @throws FST_BGT_INVALID_OPTIONS when an option of `waitUntil` is wrong */
 export function waitUntilName (options: WaitUntilOptions): string {
@@ -66,7 +69,7 @@ export function pluginOptions (options: BackgroundTasksOptions): ResolvedOptions
   } = own
   assertPossible(threads)
   return Object.freeze({
-    route: resolveRoute(DEFAULTS, own),
+    route: resolveRoute({ ...DEFAULTS, around: nestAround(undefined, own.around) }, own),
     concurrency,
     maxPending,
     closeTimeout,

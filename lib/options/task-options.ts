@@ -1,4 +1,5 @@
-import type { NamedTaskOptions, RouteTaskOptions, SharedTaskOptions, TaskOptions, When } from '../../types/index.js'
+import type { Around, NamedTaskOptions, RouteTaskOptions, SharedTaskOptions, TaskOptions, When } from '../../types/index.js'
+import { type Arounds, nestAround } from '../base/around.js'
 import { RETRY_RULE, type Retry, resolveRetry } from './retry-options.js'
 import { MAX_DELAY_MS, type Rules, assertKeepable, checkOptions, integer, oneOf, text } from './rules.js'
 
@@ -23,6 +24,8 @@ export interface ResolvedTaskOptions {
   readonly when: When
   readonly timeout: number | undefined
   readonly retry: Retry | undefined
+  /** The `around` of the plugin, and inside it that of the named task. */
+  readonly around: Arounds | undefined
   /** Whether snapshots show the result: only those of named tasks that declare a result. */
   readonly hasResult?: boolean
   /** Whether the timeout starts late, because an attempt may wait for a thread first. */
@@ -38,7 +41,8 @@ function resolveTask (base: ResolvedTaskOptions, { when, timeout, retry }: Share
   return {
     when: when ?? base.when,
     timeout: timeout ?? base.timeout,
-    retry: retry === undefined ? base.retry : resolveRetry(retry)
+    retry: retry === undefined ? base.retry : resolveRetry(retry),
+    around: base.around
   }
 }
 
@@ -56,13 +60,14 @@ export function taskOptions (base: ResolvedTaskOptions, options: TaskOptions): R
 /** @throws FST_BGT_INVALID_OPTIONS when an option of one call of a named task is wrong */
 export function namedOptions (
   base: ResolvedTaskOptions,
-  definition: { options: SharedTaskOptions, hasResult: boolean, startsLate: boolean },
+  definition: { options: SharedTaskOptions, around: Around | undefined, hasResult: boolean, startsLate: boolean },
   options: NamedTaskOptions
 ): ResolvedTaskOptions {
   checkOptions(options, NAMED_RULES)
   if (options.key !== undefined) assertKeepable('key', options.key)
   const resolved = resolveTask(resolveTask(base, definition.options), options)
-  return Object.freeze({ ...resolved, hasResult: definition.hasResult, startsLate: definition.startsLate })
+  const { hasResult, startsLate } = definition
+  return Object.freeze({ ...resolved, around: nestAround(base.around, definition.around), hasResult, startsLate })
 }
 
 /** @throws FST_BGT_INVALID_OPTIONS when an option in a route's config is wrong */

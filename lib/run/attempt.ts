@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import { runChannel } from './channels.js'
+import { type Arounds, callAround } from '../base/around.js'
 import { errors } from '../errors.js'
 import { whenTurnAllows } from '../base/turn-budget.js'
 import type { BackgroundTask } from '../task/task.js'
@@ -34,15 +35,20 @@ function runAttempt (task: BackgroundTask, settle: Settle): void {
 }
 
 function callFunction (task: BackgroundTask, settle: Settle): void {
-  const { attempt, fn, args } = task
+  const { attempt, fn, args, options: { around } } = task
   let value: unknown
   try {
-    value = fn!.apply(undefined, args)
+    value = around === undefined ? fn!.apply(undefined, args) : callInside(around, task, settle)
     if (isThenable(value)) return settleWith(value, task, settle)
   } catch (error) {
     return settle(task, attempt, true, error)
   }
   settle(task, attempt, false, value)
+}
+
+function callInside (around: Arounds, task: BackgroundTask, settle: Settle): Promise<unknown> {
+  const { attempt, fn, args } = task
+  return callAround(around, task, () => fn!.apply(undefined, args), (error) => { settle(task, attempt, true, error) })
 }
 
 /** Settles the attempt that runs as the promise settles. */

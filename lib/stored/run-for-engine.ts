@@ -38,6 +38,7 @@ export function createRunner (services: Services, listFor: (stored: StoredTask) 
       when: 'always',
       timeout: stored.timeout,
       retry: stored.retry && { ...stored.retry, retryIf },
+      around: registry.aroundOf(definition),
       hasResult: definition.hasResult,
       startsLate: definition.startsLate
     } as const

@@ -26,7 +26,7 @@ export function createServices (options: ResolvedOptions): Services {
   const admission = new Admission(census, maxPending)
   const report = new Report(census, onError)
   const executor = new Executor(census, history, report, concurrency)
-  const registry = new Registry(route.retry?.retryIf)
+  const registry = new Registry(route)
   const client = new EngineClient(engine, { census, history, executor }, options)
   return { census, history, admission, report, executor, registry, client }
 }

@@ -348,7 +348,7 @@ t.test('the errors table names every error and its status', async (t) => {
 })
 
 t.test('the log messages are those of the sources', async (t) => {
-  const files = ['run/report', 'app/unfinished', 'threads/threads', 'engines/bullmq/trouble', 'stored/run-for-engine']
+  const files = ['run/report', 'app/unfinished', 'threads/threads', 'engines/bullmq/store-errors', 'stored/run-for-engine']
   const texts = await Promise.all(files.map((file) => readFile(join(root, `lib/${file}.ts`), 'utf8')))
   const callbacks = ['onError', 'retryIf'].map((name) => `'${name} of background tasks failed'`).join()
   const sources = texts.join('\n').replace('`${name} of background tasks failed`', callbacks) // eslint-disable-line no-template-curly-in-string
