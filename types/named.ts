@@ -11,7 +11,7 @@ export interface TaskDefinitionBase<P extends Schema = Schema, R extends Schema 
   payload: P
   /** The JSON schema of the result. Without this schema, the result is not kept, and snapshots do not show it. */
   result?: R
-  /** Runs around each attempt, inside that of the plugin. */
+  /** Runs around each attempt, inside the `around` of the plugin. */
   around?: Around
 }
 

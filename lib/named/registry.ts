@@ -47,7 +47,7 @@ export class Registry {
     return typeof retry === 'object' ? retry.retryIf : undefined
   }
 
-  /** What a worker runs around each attempt of a task. */
+  /** The `around` functions that a worker calls for each attempt of a task. */
   aroundOf ({ around }: Definition): Arounds | undefined {
     return nestAround(this.#plugin.around, around)
   }
