@@ -4,8 +4,8 @@ import type { Task } from './task.js'
 export type When = 'always' | 'success' | 'error'
 
 /**
- * Runs around each attempt of a task. `run` runs the attempt's function: its promise is that of what the function returned or
- * threw. The attempt is over when the promise of `around` settles.
+ * Runs around each attempt of a task. `run` calls the function of the task, and its promise settles as the function does. The
+ * attempt is over when the promise of `around` settles.
  */
 export type Around = (task: Task, run: () => Promise<unknown>) => unknown
 

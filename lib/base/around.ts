@@ -5,8 +5,8 @@ import { errors } from '../errors.js'
 export type Arounds = readonly [Around, ...Around[]]
 
 /**
- * Calls the outer `around`, which calls the inner one, which calls `run`. Resolves when the outer `around` settles, to the result
- * that `run` has given by then. `onLate`: called with an error of `run` after that.
+ * Calls the first of `arounds` with a function that calls the next one. The last of `arounds` is given `run`. When the first one
+ * settles, this promise resolves to the result of `run` so far. `onLate`: called with an error of `run` after that.
  */
 export async function callAround ([around, ...inner]: Arounds, task: Task, run: () => unknown, onLate: (error: unknown) => void): Promise<unknown> {
   const { attempt } = task
