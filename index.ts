@@ -18,7 +18,7 @@ export { errors } from './lib/errors.js'
 export { Type } from './lib/named/type.js'
 
 async function plugin (app: FastifyInstance, options: BackgroundTasksOptions): Promise<void> {
-  // In a child context Fastify itself would let it pass.
+  // Fastify itself accepts a second registration in a child context.
   if (app.hasDecorator('backgroundTasks')) throw new errorCodes.FST_ERR_DEC_ALREADY_PRESENT('backgroundTasks')
   const resolved = pluginOptions(options)
   await loadTraceContext()
@@ -46,6 +46,6 @@ async function plugin (app: FastifyInstance, options: BackgroundTasksOptions): P
   endWithApp(app, services, threads, resolved.closeTimeout)
 }
 
-/** Adds `backgroundTasks` to every request and to the app. Register it once, before the routes that use it. */
+/** Adds `backgroundTasks` to every request and to the app. Register the plugin once, before the routes that use it. */
 export const backgroundTasks = fp(plugin, { fastify: '^5.0.0 || ^6.0.0-alpha', name: 'fastify-background-tasks' })
 export default backgroundTasks

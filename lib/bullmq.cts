@@ -5,7 +5,7 @@ import type { BullmqEngineOptions } from './engines/bullmq/options.js'
 
 export type { BullmqEngine, BullmqEngineOptions }
 
-/** The CommonJS twin of bullmq.mts: what loads BullMQ, and says what to install, differs with the module system. */
+/** The twin of bullmq.mts for CommonJS. The module systems load BullMQ, and fail to load it, in different ways. */
 const bullmq = load()
 
 function load (): BullmqModule {
@@ -17,8 +17,8 @@ function load (): BullmqModule {
 }
 
 /**
- * An engine that keeps tasks in Redis, Valkey or PostgreSQL through BullMQ: they survive a crash and are run by any
- * process that shares the store.
+ * Makes an engine that keeps tasks in Redis, Valkey or PostgreSQL through BullMQ. The tasks survive a crash, and any process
+ * that shares the store can run them.
  * @throws FST_BGT_INVALID_OPTIONS when an option is unknown or wrong
  */
 export function bullmqEngine (options: BullmqEngineOptions): BullmqEngine {

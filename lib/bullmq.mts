@@ -7,8 +7,8 @@ export type { BullmqEngine, BullmqEngineOptions }
 const bullmq = await import('bullmq').catch(explainMissing)
 
 /**
- * An engine that keeps tasks in Redis, Valkey or PostgreSQL through BullMQ: they survive a crash and are run by any
- * process that shares the store.
+ * Makes an engine that keeps tasks in Redis, Valkey or PostgreSQL through BullMQ. The tasks survive a crash, and any process
+ * that shares the store can run them.
  * @throws FST_BGT_INVALID_OPTIONS when an option is unknown or wrong
  */
 export function bullmqEngine (options: BullmqEngineOptions): BullmqEngine {

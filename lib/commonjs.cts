@@ -1,7 +1,7 @@
 import * as entry from '../index.js'
 import type * as types from '../types/index.js'
 
-/** What `require` gives: the plugin itself, as other Fastify plugins do, and on it all that `import` gives by name. */
+/** The export for `require`: the plugin itself, as with other Fastify plugins. The named exports are its properties. */
 const backgroundTasks = Object.assign(entry.backgroundTasks, entry)
 
 declare namespace backgroundTasks {

@@ -1,15 +1,15 @@
 import { createError } from '@fastify/error'
 
 /**
- * Of errors that one call may make by the hundred thousand: to capture a stack takes longer than all else about the end of a
- * task. Code that prints errors takes it for granted that there is one.
+ * Gives an error type a `stack` that is only its text. One call may make a hundred thousand such errors. Capturing a stack takes
+ * longer than the rest of a task's end. Code that prints errors expects a `stack`.
  */
 function withoutStack<Type extends { prototype: Error }> (type: Type): Type {
   Object.defineProperty(type.prototype, 'stack', { configurable: true, get (this: Error) { return String(this) } })
   return type
 }
 
-/** The task is not something that can run. */
+/** The value given as a task is not one. */
 const FST_BGT_INVALID_TASK = createError<'FST_BGT_INVALID_TASK', [rule: string, received: string]>(
   'FST_BGT_INVALID_TASK', '%s, received %s')
 
@@ -17,22 +17,22 @@ const FST_BGT_INVALID_TASK = createError<'FST_BGT_INVALID_TASK', [rule: string, 
 const FST_BGT_INVALID_OPTIONS = createError<'FST_BGT_INVALID_OPTIONS', [problem: string, options?: ErrorOptions]>(
   'FST_BGT_INVALID_OPTIONS', '%s')
 
-/** A payload, a progress value or a result is not JSON, does not fit its schema, or cannot be kept by a store. */
+/** A payload, progress or result is not JSON, does not fit its schema, or cannot be kept by a store. */
 const FST_BGT_INVALID_PAYLOAD = createError<'FST_BGT_INVALID_PAYLOAD', [problem: string, options?: ErrorOptions]>(
   'FST_BGT_INVALID_PAYLOAD', '%s')
 
-/** Two registered tasks have one name. */
+/** Two registered tasks have the same name. */
 const FST_BGT_DUPLICATE_TASK = createError<'FST_BGT_DUPLICATE_TASK', [name: string]>(
   'FST_BGT_DUPLICATE_TASK', 'a task named "%s" is already registered')
 
 /**
- * The engine did not store tasks, as far as is known, or did not answer a question about one. What a driver says may name
- * hosts and roles, and this message goes to clients: the driver's error is the `cause`, for the log.
+ * The engine did not store tasks, as far as is known, or did not answer a question. The message goes to clients. The error of a
+ * driver may name hosts and roles, so it is only the `cause`, for the log.
  */
 const FST_BGT_ENGINE = createError<'FST_BGT_ENGINE', [what: 'stored' | 'asked for', options: ErrorOptions]>(
   'FST_BGT_ENGINE', 'background tasks could not be %s', 503)
 
-/** A task with a file could not run in a thread, or its thread ended before it. */
+/** A task with a file could not run in a thread, or its thread ended before the task did. */
 const FST_BGT_THREAD = createError<'FST_BGT_THREAD', [problem: string, options?: ErrorOptions]>(
   'FST_BGT_THREAD', '%s')
 
@@ -48,15 +48,15 @@ const FST_BGT_CLOSED = createError<'FST_BGT_CLOSED', [name: string]>(
 const FST_BGT_TIMEOUT = createError<'FST_BGT_TIMEOUT', [name: string, timeoutMs: number]>(
   'FST_BGT_TIMEOUT', 'task "%s" timed out after %d ms')
 
-/** Somebody cancelled the task; the reason is the `cause`. */
+/** The task was cancelled. The reason is the `cause`. */
 const FST_BGT_CANCELLED = withoutStack(createError<'FST_BGT_CANCELLED', [name: string, options: ErrorOptions]>(
   'FST_BGT_CANCELLED', 'task "%s" was cancelled', 500, Error, false))
 
-/** The app closed and `closeTimeout` was over before the task was. */
+/** The app closed, and `closeTimeout` was over before the task had ended. */
 const FST_BGT_CLOSING = withoutStack(createError<'FST_BGT_CLOSING', [name: string, closeTimeoutMs: number]>(
   'FST_BGT_CLOSING', 'task "%s" was stopped: the app closes and its closeTimeout of %d ms is over', 500, Error, false))
 
-/** `idle` waited longer than it was told to. */
+/** `idle` waited longer than its `timeout`. */
 const FST_BGT_IDLE_TIMEOUT = createError<'FST_BGT_IDLE_TIMEOUT', [timeoutMs: number, left: string]>(
   'FST_BGT_IDLE_TIMEOUT', 'still unfinished after %d ms: %s')
 
@@ -75,17 +75,17 @@ export const errors = {
   FST_BGT_IDLE_TIMEOUT
 }
 
-/** The log shows of a cause only an error. */
+/** The thrown value as an error. The logger shows a `cause` only if it is an error. */
 export function toError (thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(messageOf(thrown), { cause: thrown })
 }
 
-/** What an error says, or whatever else was thrown. */
+/** The message of an error, or the text of any other thrown value. */
 export function messageOf (thrown: unknown): string {
   try {
     if (isErrorLike(thrown)) return String(thrown.message)
   } catch {
-    // A proxy, or a getter, that throws: `describe` can say what it is.
+    // A proxy or a getter has thrown. `describe` can describe such a value.
   }
   return typeof thrown === 'string' ? thrown : describe(thrown)
 }
@@ -96,20 +96,20 @@ export interface ErrorLike {
   code?: unknown
 }
 
-/** Whether something that was thrown has a message: an error, one of another realm, or an object that looks like one. */
+/** Whether a thrown value has a message. An error of another realm has one, and so may any object. */
 export function isErrorLike (thrown: unknown): thrown is ErrorLike {
   return thrown instanceof Error ||
     (typeof thrown === 'object' && thrown !== null && typeof (thrown as { message?: unknown }).message === 'string')
 }
 
-/** The value as it appears in an error message: short, whatever it is. */
+/** A short text for any value, for error messages. */
 export function describe (value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value)
   if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return String(value)
   try {
     return describeObject(value)
   } catch {
-    // A getter, or a proxy, that throws.
+    // A proxy or a getter may throw.
     return 'an object'
   }
 }

@@ -10,11 +10,11 @@ import { isFinal } from './base/snapshot.js'
 /** Options of `app.register(taskRoutes, options)`. */
 export interface TaskRoutesOptions {
   /**
-   * Adds `DELETE /:id`, which cancels.
+   * Adds the route `DELETE /:id`, which cancels a task.
    * @default false
    */
   cancel?: boolean
-  /** The app's own authentication, run for each of the routes. */
+  /** Hooks for all of the routes, such as the authentication of the app. */
   onRequest?: onRequestHookHandler | onRequestHookHandler[]
 }
 
@@ -32,7 +32,7 @@ const routes: FastifyPluginAsync<TaskRoutesOptions> = async (app, options) => {
 
   for (const hook of [options.onRequest ?? []].flat()) app.addHook('onRequest', hook)
 
-  // An open stream would hold up close() until it ends.
+  // An open stream would hold up close until the stream ends.
   app.addHook('preClose', async () => { streams.close() })
 
   app.get<TaskRoute>('/:id', { schema: { ...getSchema } }, async (request, reply) => {
@@ -63,7 +63,7 @@ const routes: FastifyPluginAsync<TaskRoutesOptions> = async (app, options) => {
   })
 }
 
-/** Status endpoints for tasks whose id the client was given: `app.register(taskRoutes, { prefix: '/tasks' })`. */
+/** Adds status routes for clients that know the id of a task: `app.register(taskRoutes, { prefix: '/tasks' })`. */
 export const taskRoutes = fp(routes, {
   name: 'fastify-background-tasks-routes',
   dependencies: ['fastify-background-tasks'],

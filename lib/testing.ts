@@ -6,35 +6,35 @@ import type { BackgroundTask } from './task/task.js'
 
 export { type ConformanceCase, type ConformanceOptions, engineConformance } from './engines/conformance/engine-conformance.js'
 
-/** A task that was added while tasks were captured. */
+/** A task that was captured when it was added. */
 export interface CapturedTask {
   name: string
-  /** What the function was to be called with; of a named task its payload alone. */
+  /** The arguments for the function. Of a named task, its payload alone. */
   args: unknown[]
   /** The options given to `add`. */
   options: object
-  /** The request whose list it was added to; undefined for `app.backgroundTasks.add`. */
+  /** The request that the task was added to. Undefined for `app.backgroundTasks.add`. */
   request: FastifyRequest | undefined
 }
 
-/** Tasks kept from running. */
+/** The captured tasks, and methods that run or drop them. */
 export interface TaskCapture {
-  /** The tasks added and not run yet, in the order added. */
+  /** The captured tasks that have not run, in the order added. */
   readonly tasks: CapturedTask[]
   /**
-   * Runs the tasks one after the other, and those that they add, and empties the list. Retries do not wait for their delay.
+   * Runs the captured tasks one after another, with the tasks that they add, and empties the list. Retries have no delay.
    * @throws AggregateError of the errors of all tasks that failed
    */
   run (): Promise<void>
-  /** Forgets the tasks. */
+  /** Drops the captured tasks. */
   clear (): void
-  /** Tasks added from now on run as usual. Those captured stay, and can still be run. */
+  /** Ends the capture: tasks added later run as usual. Captured tasks stay, and `run` still runs them. */
   restore (): void
 }
 
 /**
- * Keeps all tasks added from now on from running, so that a test can look at them first. They count neither in `size`
- * nor for `idle` and `close`. Promises given to `waitUntil` are already under way and not captured.
+ * Captures all tasks that are added later: they do not run, and a test can look at them. Captured tasks do not count in `size`,
+ * and `idle` and `close` do not wait for them. Promises given to `waitUntil` are not captured.
  * @throws FST_BGT_INVALID_OPTIONS when the app does not have the plugin, or has not loaded it yet
  */
 export function captureTasks (app: FastifyInstance): TaskCapture {
@@ -83,7 +83,7 @@ export function captureTasks (app: FastifyInstance): TaskCapture {
       tasks.length = 0
     },
     restore () {
-      // Tasks may have been captured once more since.
+      // A later call of `captureTasks` may have replaced this capture.
       if (admission.capture === capture) admission.capture = undefined
     }
   }
@@ -96,7 +96,7 @@ function appTasksOf (app: FastifyInstance | undefined): AppTasks {
     `captureTasks must be given an app with the plugin registered and loaded, received ${describe(app)}`)
 }
 
-/** Puts the task into its list. */
+/** Puts a captured task into its list. */
 function enter (task: BackgroundTask): void {
   task.ownExtras().holder = undefined
   task.owner.push(task)
@@ -107,7 +107,7 @@ function cancel (task: BackgroundTask, reason: unknown): boolean {
   return task.cancel(reason)
 }
 
-/** A test does not wait from one attempt to the next. */
+/** Takes away the delay of retries, for which a test should not wait. */
 function retryAtOnce (task: BackgroundTask): void {
   const { retry } = task.options
   if (retry !== undefined) Object.assign(task, { options: { ...task.options, retry: { ...retry, delay: 0 } } })

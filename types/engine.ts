@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { TaskErrorSnapshot, TaskSnapshot } from './task.js'
 
-/** How often and when a stored task is tried again; the host decides, not the engine. */
+/** The retries of a stored task. The host decides on each retry, not the engine. */
 export interface StoredRetry {
   retries: number
   delay: number
@@ -12,104 +12,111 @@ export interface StoredRetry {
   conditional?: boolean
 }
 
-/** A registered task as an engine keeps it: plain JSON, without U+0000 and halves of surrogate pairs. So is all that comes later. */
+/**
+ * A registered task as an engine keeps it: plain JSON without U+0000 and half surrogate pairs. Progress, results and errors are
+ * such JSON too.
+ */
 export interface StoredTask {
-  /** A UUID: the id of the task for ever, whoever runs it and however often. */
+  /** A UUID. The id stays the same in all processes and attempts. */
   readonly id: string
   readonly name: string
   readonly payload: unknown
-  /** Milliseconds since 1970, as those of `Date.now()`: to format the time costs more than all else that is stored. */
+  /** Milliseconds since 1970, as of `Date.now()`. Formatting the time would cost more than the rest of storing. */
   readonly createdAt: number
-  /** Milliseconds one attempt may take. The host keeps it, not the engine. */
+  /** Milliseconds that one attempt may take. The host enforces the timeout, not the engine. */
   readonly timeout?: number
-  /** Absent where a failure is final. */
+  /** Absent when a failure is final. */
   readonly retry?: StoredRetry
   /** Milliseconds before the first attempt may start. */
   readonly delay?: number
-  /** While an unfinished task of this name has the key, adding another one gives that one. */
+  /** While an unfinished task of this name has the key, adding another task gives the unfinished one. */
   readonly key?: string
-  /** Lower runs first; absent is 0, the lowest. */
+  /** A task with a lower value starts first. Absent means 0, the lowest value. */
   readonly priority?: number
-  /** The id of the request that added the task, for the log lines of whoever runs it. */
+  /** The id of the request that added the task, for the log lines of its attempts. */
   readonly reqId?: string
-  /** The trace that the adding request is part of, where OpenTelemetry is there: W3C headers by default. */
+  /** The trace of the code that added the task, if OpenTelemetry is installed: W3C headers by default. */
   readonly trace?: Readonly<Record<string, string>>
 }
 
-/** What an engine gives to one attempt. */
+/** The engine's side of one attempt, which the engine passes to `run`. */
 export interface RunControl {
-  /** 1 for the first attempt, one more for each retry. An attempt that was interrupted counts once. */
+  /** 1 for the first attempt, and one more for each retry. An interrupted attempt keeps its number when it runs again. */
   readonly attempt: number
-  /** Aborted by the engine when the task is cancelled, with the reason given to `cancel`. */
+  /** The engine aborts the signal when the task is cancelled, with the reason given to `cancel`. */
   readonly signal: AbortSignal
-  /** Called with each progress value, a JSON value. */
+  /** The host calls `progress` with each progress value, which is JSON. */
   progress (value: unknown): void
-  /** Given by an engine that keeps stacks. Called with what a failed attempt has thrown, before `run` resolves. */
+  /** For an engine that keeps stacks. The host calls `failed` with the thrown value of a failed attempt, before `run` resolves. */
   failed? (thrown: unknown): void
 }
 
-/** How an attempt ended. */
+/** The outcome of an attempt. */
 export type RunOutcome =
   | { state: 'completed', result?: unknown }
   | { state: 'failed', error: TaskErrorSnapshot }
-  /** Failed, to be run again `delay` milliseconds from now with the next attempt number. */
+  /** The attempt failed. The next attempt is due in `delay` milliseconds. */
   | { state: 'delayed', error: TaskErrorSnapshot, delay: number }
   | { state: 'cancelled', error: TaskErrorSnapshot }
   /**
-   * Not run to an end here: give the task back, to be run again with the same attempt number, elsewhere if need be, and
-   * not before `delay` milliseconds from now.
+   * This process gives the task back. Any worker runs it again with the same attempt number, not before `delay` milliseconds
+   * from now.
    */
   | { state: 'interrupted', delay?: number }
 
-/** What an engine gets from the plugin. */
+/** The plugin's side of an engine, which the plugin passes to `start`. */
 export interface EngineHost {
   readonly log: FastifyBaseLogger
   /** Whether this process runs stored tasks. */
   readonly worker: boolean
-  /** The plugin option, if given. */
+  /** The option `concurrency` of the plugin. */
   readonly concurrency: number | undefined
-  /** How many finished tasks an engine that keeps them in memory keeps. */
+  /** How many finished tasks an engine in memory keeps. */
   readonly history: number
-  /** Runs one attempt of a stored task: validation, timeout, log lines and onError included. Never rejects. */
+  /** Runs one attempt of a stored task, with validation, timeout, log lines and `onError`. Never rejects. */
   run (task: StoredTask, control: RunControl): Promise<RunOutcome>
   /**
-   * Called by an engine whose tasks never leave this process: the delay of a task is over, but it cannot run at once and
-   * waits from now on.
+   * Tells the host that the delay of a task is over, but the task cannot start at once. Called only by an engine whose tasks
+   * never leave this process.
    */
   due? (id: string): void
 }
 
 /**
- * Keeps registered tasks and has them run: at least once, by any process that is a worker.
+ * Keeps registered tasks, and has a worker process run each task at least once.
  *
- * An engine promises: `add` stores all tasks or none, in one step; a stored task is run until an attempt completes,
- * fails for good, or the task is cancelled, by one worker at a time; delay, key and priority as StoredTask says; the
- * snapshot of `get` follows the task through every state.
+ * An engine promises:
+ * - `add` stores all tasks or none, in one step.
+ * - A stored task runs until an attempt completes or fails for good, or the task is cancelled. One worker at a time runs it.
+ * - `delay`, `key` and `priority` work as StoredTask says.
+ * - The snapshot of `get` follows the task through every state.
  *
- * Not its business: validating payloads, timeouts, deciding on retries, log lines, `when`. Not promised: exactly once,
- * an order between tasks of the same priority across processes, a time by which a task runs.
+ * The host does the rest: validating payloads, timeouts, deciding on retries, log lines, `when`.
+ * An engine does not promise exactly one run of a task, or a time by which a task runs. Nor does it promise an order of tasks of
+ * the same priority across processes.
  */
 export interface Engine {
   /**
-   * Only of an engine whose tasks never leave this process: the id of the unfinished task of this name that has the
-   * key. Then the Task that `add` returned is the one that runs, and no reply waits for `add`: such an engine keeps the tasks
-   * before it returns its promise. If the promise rejects, the tasks have failed, which is logged; the client gets its reply.
+   * The id of the unfinished task of this name that has the key. Only an engine whose tasks never leave this process has this
+   * method. Such an engine runs the Task that the caller has. It keeps the tasks before its `add` returns.
+   * No reply waits for that promise. If it rejects, the failure of the tasks is logged, and the client gets its reply.
    */
   findLocal? (name: string, key: string): string | undefined
-  /** Called once, when the app is ready. Must not wait for a store that cannot be reached. */
+  /** Called once, when the app is ready. `start` must not wait for a store that cannot be reached. */
   start (host: EngineHost): void | Promise<void>
   /**
-   * Stores the tasks. Resolves to one id each: the task's own, or that of the unfinished task that has its key.
-   * May be called before `start`.
+   * Stores the tasks. Resolves to one id for each task. If an unfinished task has its key, the id is that of the unfinished
+   * task.
+   * `add` may be called before `start`.
    */
   add (tasks: StoredTask[]): Promise<string[]>
   get (id: string): Promise<TaskSnapshot | undefined>
-  /** A waiting or delayed task never runs; of an active one the signal is aborted. Resolves to whether it had an effect. */
+  /** Cancels a waiting or delayed task, or aborts the signal of an active one. Resolves to whether `cancel` had an effect. */
   cancel (id: string, reason?: unknown): Promise<boolean>
-  /** Calls `onChange` after each change of the task, perhaps too often; returns a function that ends it. */
+  /** Calls `onChange` after each change of the task, perhaps more often. The returned function ends the watch. */
   watch (id: string, onChange: () => void): () => void
-  /** Takes no further tasks from a store that others share. Those that run go on. */
+  /** Stops taking tasks from a shared store. Running tasks go on. */
   pause (): void | Promise<void>
-  /** Lets go of every connection and timer. Nothing runs any more when it is called. */
+  /** Frees every connection and timer. When `close` is called, no task runs any more. */
   close (): Promise<void>
 }

@@ -3,15 +3,15 @@ import type { Around, SharedTaskOptions } from './options.js'
 import type { Schema, ValueOf } from './schema.js'
 import type { Task } from './task.js'
 
-/** What a named task has, wherever it runs. */
+/** The options of any named task. */
 export interface TaskDefinitionBase<P extends Schema = Schema, R extends Schema = Schema> extends SharedTaskOptions {
-  /** Unique in an app; 1 to 200 characters, none of them a control character. */
+  /** The name, unique in an app: 1 to 200 characters, none of them a control character. */
   name: string
-  /** JSON schema of the payload, which is validated when the task is added. */
+  /** The JSON schema of the payload. The payload is validated when the task is added. */
   payload: P
-  /** JSON schema of the result. Without it the result is not kept, and not part of snapshots. */
+  /** The JSON schema of the result. Without this schema, the result is not kept, and snapshots do not show it. */
   result?: R
-  /** Runs around each attempt, inside that of the plugin. */
+  /** Runs around each attempt, inside the `around` of the plugin. */
   around?: Around
 }
 
@@ -22,17 +22,17 @@ export interface HandlerTaskDefinition<P extends Schema = Schema, R extends Sche
   file?: never
 }
 
-/** A task whose file runs in a worker thread, which timeout, cancel and the shutdown deadline end. Needs piscina. */
+/** A task whose file runs in a worker thread. Timeout, cancel and the shutdown deadline end the thread. Needs piscina. */
 export interface FileTaskDefinition<P extends Schema = Schema, R extends Schema = Schema> extends TaskDefinitionBase<P, R> {
   /**
-   * The file whose default export does the work: `(payload) => result`, or `(payload, task) => result` with a ThreadTask. A
-   * file: URL or an absolute path. `timeout` counts from when a thread begins with the attempt.
+   * The file whose default export does the work, as a file: URL or an absolute path. The export is `(payload) => result`, or
+   * `(payload, task) => result` with a ThreadTask. `timeout` counts from the moment a thread begins with the attempt.
    */
   file: URL | string
   handler?: never
 }
 
-/** What `defineTask` takes: exactly one of `handler` and `file`. */
+/** The argument of `defineTask`, with exactly one of `handler` and `file`. */
 export type TaskDefinition<P extends Schema = Schema, R extends Schema = Schema> =
   HandlerTaskDefinition<P, R> | FileTaskDefinition<P, R>
 
@@ -58,7 +58,7 @@ export type TaskImplementation<P = any, R = any> = ImplementationBase & ({
   handler?: never
 })
 
-/** What the default export of a `file` receives after the payload, in its thread. */
+/** The second argument of the default export of a `file`, in its thread. */
 export interface ThreadTask {
   readonly id: string
   readonly name: string
@@ -80,7 +80,7 @@ export interface NamedTask<P = any, R = any> {
   readonly [types]: { payload: (payload: P) => void, result: R }
 }
 
-/** Options of one `add` of a named task. `delay`, `key` and `priority` need it to be registered. */
+/** Options of one `add` of a named task. `delay`, `key` and `priority` are only for a registered task. */
 export interface NamedTaskOptions extends SharedTaskOptions {
   /**
    * Milliseconds before the task may start, 0 to 2^31-1.
@@ -88,12 +88,12 @@ export interface NamedTaskOptions extends SharedTaskOptions {
    */
   delay?: number
   /**
-   * While an unfinished task of this name has the key, adding gives that one. 1 to 200 characters, neither U+0000 nor half a
-   * surrogate pair among them.
+   * While an unfinished task of this name has the key, `add` gives that task. A key has 1 to 200 characters, without
+   * U+0000 and half surrogate pairs.
    */
   key?: string
   /**
-   * Lower starts first, 0 to 2^21-1.
+   * A task with a lower value starts first, 0 to 2^21-1.
    * @default 0
    */
   priority?: number

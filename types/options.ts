@@ -1,11 +1,11 @@
 import type { Task } from './task.js'
 
-/** Which responses a task wants: any end at all, one sent with a status below 400, or one sent with 400 and above. */
+/** Which responses a task runs after: all, those sent with a status below 400, or those sent with any other. */
 export type When = 'always' | 'success' | 'error'
 
 /**
- * Runs around each attempt of a task. `run` runs the attempt's function: its promise is that of what the function returned or
- * threw. The attempt is over when the promise of `around` settles.
+ * Runs around each attempt of a task. `run` calls the function of the task, and its promise settles as the function does. The
+ * attempt is over when the promise of `around` settles.
  */
 export type Around = (task: Task, run: () => Promise<unknown>) => unknown
 
@@ -19,7 +19,7 @@ export interface RetryOptions {
    */
   delay?: number
   /**
-   * What each further delay is multiplied by, at least 1.
+   * The factor of each further delay, at least 1.
    * @default 2
    */
   factor?: number
@@ -29,25 +29,25 @@ export interface RetryOptions {
    */
   maxDelay?: number
   /**
-   * Full jitter: waits a random time between 0 and the computed delay.
+   * Whether to wait a random time between 0 and the computed delay (full jitter).
    * @default true
    */
   jitter?: boolean
-  /** Decides whether a failed attempt is worth another one. What it throws is logged and counts as no. */
+  /** Decides whether a failed attempt is retried. An error that `retryIf` throws is logged, and counts as no. */
   retryIf?: (error: unknown, task: Task) => boolean
 }
 
-/** Options that a call, a named task, a route and the plugin all take; the nearest wins. */
+/** Options that a call, a named task, a route and the plugin all take. The nearest option wins, in this order. */
 export interface SharedTaskOptions {
   /**
-   * Which responses the task runs after; otherwise it becomes `skipped`. A response that never got out (client gone,
-   * stream broken) is neither a success nor an error. Ignored without a request.
+   * Which responses the task runs after. After any other response the task becomes `skipped`. A response that never got out
+   * (client gone, stream broken) is neither a success nor an error. Without a request, `when` is ignored.
    * @default 'always'
    */
   when?: When
   /**
-   * Milliseconds that one attempt may take from its start, 1 to 2^31-1. Past it the task's signal aborts with
-   * FST_BGT_TIMEOUT and the attempt has failed, even if the function goes on.
+   * Milliseconds that one attempt may take from its start, 1 to 2^31-1. After that the signal aborts with FST_BGT_TIMEOUT, and
+   * the attempt has failed even if the function goes on.
    * @default none
    */
   timeout?: number
@@ -61,7 +61,7 @@ export interface SharedTaskOptions {
 /** Options of one `add` call. */
 export interface TaskOptions extends SharedTaskOptions {
   /**
-   * Shown in logs, stats and status.
+   * The name that logs and snapshots show.
    * @default the function's name, or 'anonymous'
    */
   name?: string
@@ -70,7 +70,7 @@ export interface TaskOptions extends SharedTaskOptions {
 /** Options of one route: `config: { backgroundTasks: { … } }`. */
 export interface RouteTaskOptions extends SharedTaskOptions {
   /**
-   * How many tasks of one request run at once, at least 1. 1 means strictly in the order added.
+   * How many tasks of one request run at once, at least 1. With 1, the tasks run strictly in the order added.
    * @default 1
    */
   requestConcurrency?: number

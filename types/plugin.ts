@@ -4,19 +4,19 @@ import type { NamedTask } from './named.js'
 import type { Around, RouteTaskOptions } from './options.js'
 import type { Task } from './task.js'
 
-/** Options of the pool of worker threads: those of piscina, to which they are passed on, except `filename` and `name`. */
+/** Options of the pool of worker threads. All options of piscina are passed on, except `filename` and `name`. */
 export interface ThreadOptions {
   /**
-   * Threads kept while there is nothing to do.
+   * How many threads stay while there is no task.
    * @default half as many as there are cores, at least 1
    */
   minThreads?: number
   /**
-   * Threads at most, each with one task at a time; other tasks wait for one in order of arrival.
+   * How many threads there are at most. Each thread runs one task at a time, and other tasks wait in order of arrival.
    * @default one less than there are cores, at least 1
    */
   maxThreads?: number
-  /** Limits of a thread. One that needs more memory fails its task and is replaced. */
+  /** The limits of a thread. A thread that needs more memory fails its task and is replaced. */
   resourceLimits?: ResourceLimits
   [option: string]: unknown
 }
@@ -24,12 +24,12 @@ export interface ThreadOptions {
 /** Options of `app.register(backgroundTasks, options)`. */
 export interface BackgroundTasksOptions extends RouteTaskOptions {
   /**
-   * How many tasks run at once in the whole app, at least 1. Requests take turns with those that wait.
+   * How many tasks run at once in the whole app, at least 1. Requests take turns with their waiting tasks.
    * @default none
    */
   concurrency?: number
   /**
-   * With that many unfinished tasks `add` throws FST_BGT_FULL (503), at least 1.
+   * The number of unfinished tasks at which `add` throws FST_BGT_FULL (503), at least 1.
    * @default none
    */
   maxPending?: number
@@ -39,41 +39,41 @@ export interface BackgroundTasksOptions extends RouteTaskOptions {
    */
   maxPayload?: number
   /**
-   * Milliseconds that `app.close()` waits for tasks, once no request is in flight, before it aborts them. At least 0.
+   * Milliseconds that `app.close()` waits for tasks before it aborts them, at least 0. Counted from the end of the last request.
    * @default 10000
    */
   closeTimeout?: number
   /**
-   * How many finished tasks `get(id)` still finds, of those whose id was read. At least 0.
+   * How many finished tasks `get(id)` finds, at least 0. Only tasks whose id was read are kept.
    * @default 1000
    */
   history?: number
   /**
-   * Called on each final failure, in the async context of `add`. What it throws or rejects is logged. `idle` and `close` wait
-   * for its promise, but not past `closeTimeout`.
+   * Called on each final failure, in the async context of `add`. An error of `onError` itself is logged. `idle` and close wait
+   * for its promise, close not past `closeTimeout`.
    */
   onError?: (error: unknown, task: Task) => void | Promise<void>
   /**
-   * Runs around each attempt of every task, in the async context of `add` and inside `timeout`; not around promises given to
-   * `waitUntil`. What it throws fails the attempt.
+   * Runs around each attempt of every task, in the async context of `add` and inside `timeout`. A promise given to `waitUntil`
+   * has no such attempt. An error that `around` throws fails the attempt.
    */
   around?: Around
-  /** Named tasks to register: their adds go to the engine. */
+  /** Named tasks to register. The engine stores a registered task when it is added. */
   tasks?: NamedTask[]
   /**
-   * Keeps and hands out registered tasks.
+   * The engine that keeps registered tasks and hands them out.
    * @default in memory
    */
   engine?: Engine
   /**
-   * Whether this process runs stored tasks too, or only stores them.
+   * Whether this process runs stored tasks, or only stores tasks.
    * @default true
    */
   worker?: boolean
   /**
-   * Milliseconds that the engine may take to store tasks before the client gets 503 FST_BGT_ENGINE, 1 to 2^31-1. Where
-   * something has held the event loop past them, an answer may come up to 200 ms later. With an engine of this process its
-   * tasks fail instead, and no client waits.
+   * Milliseconds that the engine may take to store tasks, 1 to 2^31-1. After that the client gets 503 FST_BGT_ENGINE. If
+   * something has held the event loop for longer, the answer may come up to 200 ms later. No client waits for an engine in this
+   * process: its tasks fail, and the client gets its reply.
    * @default 2000
    */
   storeTimeout?: number

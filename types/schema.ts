@@ -1,14 +1,14 @@
-/** A JSON schema: of TypeBox, `@sinclair/typebox` or `typebox`, which types the value, or any other, of any type. */
+/** A JSON schema. One of TypeBox (`@sinclair/typebox` or `typebox`) types its value. The value of any other has the type any. */
 export type Schema = object
 
 /**
- * The value that a schema describes: any where it is not one of TypeBox. The types are told by their shape, so that neither
- * TypeBox need be installed, and a schema of its ECMAScript build is one for its CommonJS build.
+ * The type of the value that a schema describes, or any for a schema that is not of TypeBox. The schemas are recognised by their
+ * shape. TypeBox need not be installed, and its ECMAScript and CommonJS builds give the same types.
  */
 export type ValueOf<S> =
   S extends { static: unknown, params: unknown[] } ? (S & { params: [] })['static'] : ValueOfTypeBox1<S>
 
-/** What TypeBox 1 calls `Static`, for the types of JSON. Others (references, template literals, codecs) are any. */
+/** The `Static` of TypeBox 1, for the types of JSON. References, template literals and codecs have the type any. */
 type ValueOfTypeBox1<S> =
   S extends { '~unsafe': infer V } ? V
     : S extends { '~codec': unknown } ? any

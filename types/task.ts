@@ -1,22 +1,22 @@
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
 
-/** Where a task stands. The last four are final. */
+/** The state of a task. The last four states are final. */
 export type TaskState = 'waiting' | 'active' | 'delayed' | 'completed' | 'failed' | 'cancelled' | 'skipped'
 
-/** How a response ended: handed over in full, or cut off (client gone, stream broken). */
+/** The end of a response: handed over in full, or cut off (client gone, stream broken). */
 export interface ResponseEnd {
   readonly outcome: 'sent' | 'aborted'
   readonly statusCode: number
 }
 
-/** An error as it leaves the process: never with a stack, each text cut to 4096 characters. */
+/** An error as it leaves the process, without a stack. Each text is cut to 4096 characters. */
 export interface TaskErrorSnapshot {
   name: string
   code?: string
   message: string
 }
 
-/** What is known of a task, as plain JSON. Times are ISO 8601. */
+/** The state of a task at one moment, as plain JSON. Times are ISO 8601. */
 export interface TaskSnapshot {
   id: string
   name: string
@@ -27,50 +27,50 @@ export interface TaskSnapshot {
   startedAt?: string
   finishedAt?: string
   error?: TaskErrorSnapshot
-  /** Only of a task that declares a result schema. */
+  /** The result, if the task declares a result schema. */
   result?: unknown
 }
 
-/** One piece of background work: what `add` returns, and what the function receives. Not thenable. */
+/** One piece of background work. `add` returns the task, and the function receives it. A task is not thenable. */
 export interface Task<Result = unknown> {
-  /** A random UUID, made on first read. The task can be looked up by it from then on. */
+  /** A random UUID, made on first read. After that `get` finds the task by this id. */
   readonly id: string
   readonly name: string
   readonly state: TaskState
-  /** The attempt that runs, ran last, or will run first: 1 until a retry starts. */
+  /** The number of the attempt that runs or ran last. 1 until a retry starts. */
   readonly attempt: number
-  /** Aborts on timeout, cancel and the shutdown deadline, never when the client disconnects. Made on first read. */
+  /** A signal that aborts on timeout, cancel and the shutdown deadline, never when the client disconnects. Made on first read. */
   readonly signal: AbortSignal
   /**
-   * Child of the logger that the request had when its response was over, with `task` and `taskId`. Its lines carry `reqId`.
-   * Until then it is made anew on each read.
+   * A child of the logger that the request had when its response was over, with `task` and `taskId`. Its lines have the `reqId`.
+   * Before the response is over, each read makes a new child.
    */
   readonly log: FastifyBaseLogger
   readonly server: FastifyInstance
-  /** How the response ended; undefined until it has, and always for a task without a request. */
+  /** The end of the response. Undefined before that end, and for a task without a request. */
   readonly response: ResponseEnd | undefined
-  /** What the function returned, once completed. */
+  /** The value that the function returned, once the task has completed. */
   readonly result: Result | undefined
   /** Why the task failed or was cancelled. */
   readonly error: unknown
   /**
-   * Reports progress: a number from 0 to 1, or any JSON value. Ignored once the task has ended. U+FFFD takes the place of
-   * text that a store cannot keep.
+   * Reports progress: a number from 0 to 1, or any JSON value. Progress is ignored after the task has ended. U+FFFD takes the
+   * place of text that a store cannot keep.
    * @throws FST_BGT_INVALID_PAYLOAD when the value is not JSON, or more than 1000 levels deep
    */
   progress (value: unknown): void
   /**
-   * Cancels the task: a waiting one never runs, an active one has its signal aborted with FST_BGT_CANCELLED, whose
-   * `cause` is the reason. Returns false when the task had already ended. While an engine that others share is storing the
-   * task it ends once that is done, and as the store says.
+   * Cancels the task. A waiting task never runs. The signal of an active task aborts with FST_BGT_CANCELLED, whose `cause` is the
+   * reason. Returns false when the task had already ended. A task that is being stored in a shared store ends after that, in the
+   * state that the store shows.
    */
   cancel (reason?: unknown): boolean
   toJSON (): TaskSnapshot
 }
 
-/** The message of the diagnostics channels. */
+/** The message on the diagnostics channels. */
 export interface TaskMessage {
   task: Task
-  /** Undefined for a task that was added without one. */
+  /** The request of the task. Undefined for a task without a request. */
   request: FastifyRequest | undefined
 }

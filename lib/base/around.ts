@@ -1,10 +1,13 @@
 import type { Around, Task } from '../../types/index.js'
 import { errors } from '../errors.js'
 
-/** Those of the plugin and of a named task, the outer one first. */
+/** The `around` functions of the plugin and of a named task, the outer one first. */
 export type Arounds = readonly [Around, ...Around[]]
 
-/** Has the first of `arounds` call the next one, and the last one `run`. Resolves to what `run` has given by the time that the first settles. */
+/**
+ * Calls the first of `arounds` with a function that calls the next one. The last of `arounds` is given `run`. When the first one
+ * settles, this promise resolves to the result of `run` so far. `onLate`: called with an error of `run` after that.
+ */
 export async function callAround ([around, ...inner]: Arounds, task: Task, run: () => unknown, onLate: (error: unknown) => void): Promise<unknown> {
   const { attempt } = task
   let calls: 'none' | 'one' | 'over' = 'none'
@@ -27,7 +30,7 @@ export async function callAround ([around, ...inner]: Arounds, task: Task, run: 
   }
 }
 
-/** `outer`, then `inner`. */
+/** Puts `inner` inside the functions of `outer`. */
 export function nestAround (outer: Arounds | undefined, inner: Around | undefined): Arounds | undefined {
   if (inner === undefined) return outer
   return outer === undefined ? [inner] : [...outer, inner]
@@ -37,7 +40,7 @@ function isArounds (arounds: readonly Around[]): arounds is Arounds {
   return arounds.length > 0
 }
 
-/** The promise, which an `around` need not look at. */
+/** Handles the rejection of a promise that an `around` may ignore. */
 function handled<Value> (promise: Promise<Value>, onError: (error: unknown) => void): Promise<Value> {
   promise.catch(onError)
   return promise

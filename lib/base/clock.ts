@@ -1,4 +1,4 @@
-/** Milliseconds on the monotonic clock. Whole, because V8 stores small integers without a heap number. */
+/** Milliseconds on the monotonic clock. The value is whole, because V8 stores a small integer without a heap number. */
 export function nowMs (): number {
   return Math.floor(performance.now())
 }

@@ -1,12 +1,12 @@
-/** Slots of an empty one. A power of two, as after each doubling. */
+/** The slots of an empty queue. Always a power of two, as after each doubling. */
 const SLOTS = 4
 
-/** More slots than these are given back once all items have left. */
+/** A queue with more slots than these shrinks when all its items have left. */
 const LARGE = 1024
 
-/** Items in the order they came. To take the first one costs the same however many wait, unlike an array's `shift`. */
+/** Items in order of arrival. Unlike the `shift` of an array, taking the first item costs the same for any number of items. */
 export class Fifo<Item> {
-  /** A ring. */
+  /** The items, in a ring. */
   #slots: Array<Item | undefined> = new Array(SLOTS)
   #first = 0
   #size = 0
@@ -29,7 +29,7 @@ export class Fifo<Item> {
     this.#slots[(this.#first + this.#size++) & (this.#slots.length - 1)] = item
   }
 
-  /** Takes the first item; undefined when there is none. */
+  /** Takes the first item. Undefined when the queue is empty. */
   shift (): Item | undefined {
     if (this.#size === 0) return undefined
     const item = this.#slots[this.#first]
@@ -40,7 +40,7 @@ export class Fifo<Item> {
     return item
   }
 
-  /** Lets go of the items that are not to stay. */
+  /** Drops the items that `stays` does not accept. */
   filter (stays: (item: Item) => boolean): void {
     for (let left = this.#size; left > 0; left--) {
       const item = this.shift()!

@@ -1,12 +1,12 @@
 import { errors, describe, messageOf } from '../errors.js'
 import { isKeepable, toKeepableJson } from './text.js'
 
-/** The levels of a value that V8 clones on every version of Node.js, with room to spare, and that PostgreSQL takes. */
+/** The most levels of a value. V8 can clone so many on every version of Node.js, and PostgreSQL can store them. */
 const MAX_DEPTH = 1000
 
 /**
- * A copy of the value as JSON makes it, so that later changes do not leak in. `what` stands in the message.
- * @throws FST_BGT_INVALID_PAYLOAD when JSON cannot say the value, or a store cannot keep its text
+ * Copies a value by way of JSON, so that later changes to the value do not leak in. `what` names the value in messages.
+ * @throws FST_BGT_INVALID_PAYLOAD when the value is not JSON, or a store cannot keep its text
  */
 export function copyJson (value: unknown, what: string): unknown {
   const plain = tryPlain(value)
@@ -17,8 +17,8 @@ export function copyJson (value: unknown, what: string): unknown {
 }
 
 /**
- * The same copy with U+FFFD in place of text that a store cannot keep.
- * @throws FST_BGT_INVALID_PAYLOAD when JSON cannot say the value
+ * Copies a value by way of JSON, with U+FFFD in place of text that a store cannot keep.
+ * @throws FST_BGT_INVALID_PAYLOAD when the value is not JSON
  */
 export function copyKeepable (value: unknown, what: string): unknown {
   const plain = tryPlain(value)
@@ -26,8 +26,8 @@ export function copyKeepable (value: unknown, what: string): unknown {
 }
 
 /**
- * The value that JSON.stringify has written, with U+FFFD in place of text that a store cannot keep.
- * @throws FST_BGT_INVALID_PAYLOAD when it is too deep
+ * Parses the output of JSON.stringify, with U+FFFD in place of text that a store cannot keep.
+ * @throws FST_BGT_INVALID_PAYLOAD when the value is too deep
  */
 export function parseKeepable (json: string, what: string): unknown {
   const value = JSON.parse(toKeepableJson(json))
@@ -38,7 +38,7 @@ export function parseKeepable (json: string, what: string): unknown {
 function stringify (value: unknown, what: string): string {
   let json: string | undefined
   try {
-    // JSON makes null of NaN and of Infinity.
+    // JSON.stringify would write NaN and Infinity as null.
     json = typeof value === 'number' ? undefined : JSON.stringify(value)
   } catch (cause) {
     throw new errors.FST_BGT_INVALID_PAYLOAD(`${what} must be JSON: ${messageOf(cause)}`, { cause })
@@ -47,7 +47,7 @@ function stringify (value: unknown, what: string): string {
   return json
 }
 
-/** `path` stands in the message: that of a value inside is as Ajv writes it. */
+/** `path` names the value in messages, in the form of Ajv: `payload/list/0`. */
 function checkKeepable (value: unknown, path: string, depth: number): void {
   if (typeof value === 'string') checkText(value, path)
   if (typeof value !== 'object' || value === null) return
@@ -73,16 +73,16 @@ function tryPlain (value: unknown): unknown {
   try {
     return copyPlain(value, 0)
   } catch {
-    // A getter, or a proxy, that throws: JSON.stringify says so.
+    // A getter or a proxy has thrown. JSON.stringify throws again, and its error is reported.
     return UNKNOWN
   }
 }
 
-/** The same copy several times as fast of what is plain, as almost all is; `UNKNOWN` of anything that JSON has to judge. */
+/** Copies a plain value several times as fast as JSON does. Almost all values are plain. For any other, returns `UNKNOWN`. */
 function copyPlain (value: unknown, depth: number): unknown {
   if (typeof value === 'string') return isKeepable(value) ? value : UNKNOWN
   if (typeof value === 'boolean' || value === null) return value
-  // JSON makes 0 of -0.
+  // JSON writes -0 as 0.
   if (typeof value === 'number') return Number.isFinite(value) ? value + 0 : UNKNOWN
   if (typeof value !== 'object' || depth === MAX_PLAIN_DEPTH || (value as { toJSON?: unknown }).toJSON !== undefined) return UNKNOWN
   if (Array.isArray(value)) return copyArray(value, depth)
@@ -105,7 +105,7 @@ function copyObject (value: Record<string, unknown>, depth: number): unknown {
     const property = value[key]
     if (property === undefined) continue
     const item = copyPlain(property, depth + 1)
-    // To set __proto__ would change what the copy inherits; to set what a frozen prototype has throws.
+    // Setting `__proto__` would change the prototype of the copy. Setting a member of a frozen prototype throws.
     if (item === UNKNOWN || key in Object.prototype || !isKeepable(key)) return UNKNOWN
     copy[key] = item
   }

@@ -1,10 +1,9 @@
-/** What has a name and perhaps a key. */
 interface Keyed {
   readonly name: string
   readonly key?: string | undefined
 }
 
-/** Finds unfinished tasks by name and key. What has no key is not in it. */
+/** Finds unfinished tasks by name and key. Tasks without a key are not in the index. */
 export class KeyIndex<Item> {
   #items: Map<string, Item> | undefined = undefined
 
@@ -16,7 +15,7 @@ export class KeyIndex<Item> {
     if (keyed.key !== undefined) (this.#items ??= new Map()).set(placeOf(keyed), item)
   }
 
-  /** Frees the key, unless another item has it by now. */
+  /** Frees the key, unless another item has taken it. */
   remove (keyed: Keyed, item: Item): void {
     if (this.find(keyed) === item) this.#items?.delete(placeOf(keyed))
   }

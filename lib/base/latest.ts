@@ -1,7 +1,7 @@
-/** Values by key, of which the last ones set are kept. */
+/** Values by key. Only the latest values are kept. */
 export class Latest<Value> {
   readonly #values = new Map<string, Value>()
-  /** A new iterator would pass over every key deleted since V8 last rebuilt the table. This one goes on where it was. */
+  /** One iterator for all deletions. A new iterator would pass every key deleted since V8 last rebuilt the table of the map. */
   #keys: Iterator<string> | undefined = undefined
 
   get (key: string): Value | undefined {

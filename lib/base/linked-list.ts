@@ -1,12 +1,12 @@
-/** What can be in a chain: one at a time. */
+/** An item of a linked list. An item can be in one list at a time. */
 export interface Link<Self> {
   previous: Self | undefined
   next: Self | undefined
 }
 
 /**
- * Items in the order they came, each knowing its neighbours: any of them leaves at the same small cost, and nothing is
- * kept of those that have left. A Set of objects that soon leave again costs several times as much.
+ * Items in order of arrival. Any item can be removed at the same small cost, and the list keeps nothing of a removed item. A Set
+ * costs several times as much for items that soon leave again.
  */
 export class LinkedList<Item extends Link<Item>> {
   first: Item | undefined = undefined
@@ -19,12 +19,12 @@ export class LinkedList<Item extends Link<Item>> {
     this.#last = item
   }
 
-  /** Whether an item that can be in no other chain is in this one. */
+  /** Whether the item is in this list. The item must not be in another list. */
   has (item: Item): boolean {
     return item === this.first || item.previous !== undefined
   }
 
-  /** Takes an item out that is in the chain. */
+  /** Removes an item, which must be in this list. */
   remove (item: Item): void {
     const { previous, next } = item
     if (previous === undefined) this.first = next

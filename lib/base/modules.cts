@@ -1,10 +1,10 @@
-// Modules that are loaded late. This file is CommonJS in both builds, because only CommonJS loads a module at once in the
-// middle of a function, by a require() that bundlers follow. Both builds have the file of the ECMAScript build: the compiler
-// of the other makes a require() of import(), and a bundler refuses that for a package that is not installed.
+// Loads modules late. This file is CommonJS in both builds, so that a function can require() a module at once. Bundlers follow
+// such a require(). Both builds contain the output of the ECMAScript build. The compiler of the CommonJS build would turn import() into
+// require(). A bundler refuses a require() of a package that is not installed.
 
 import { createRequire } from 'node:module'
 
-/** Validates payloads. Loaded with the first task that has a schema, as are the next two: they are most of what the plugin loads. */
+/** The validator of payloads. A `defineTask` loads this module and the next two, which are most of what the plugin loads. */
 export function loadAjv (): typeof import('ajv') {
   return load('ajv', () => require('ajv'))
 }
@@ -17,16 +17,16 @@ export function loadSerializer (): typeof import('fast-json-stringify') {
   return load('fast-json-stringify', () => require('fast-json-stringify'))
 }
 
-/** Bundlers follow a name that stands in `require()`, and leave no `__filename` in an ECMAScript module. */
+/** Loads a module. Bundlers follow a literal name in `require()`. An ECMAScript bundle has no `__filename`. */
 function load<Module> (name: string, requireIt: () => Module): Module {
-  // On Node 20 the `require` of a file that a loader has compiled, as tsx does with this source, cannot load JSON.
-  // Not covered, because tests run compiled files: the examples run the source.
+  // On Node.js 20, a file that a loader such as tsx has compiled has a `require` that cannot load JSON.
+  // The line is not covered, because tests run compiled files. The examples run the source.
   /* c8 ignore next */
   if (typeof __filename === 'string' && __filename.endsWith('.cts')) return createRequire(__filename)(name)
   return requireIt()
 }
 
-/** `try` and not `catch()`: bundlers take what stands in it for optional. */
+/** Loads piscina. Bundlers take an import inside `try` as optional, but not one with `catch()`. */
 export async function loadPiscina (onMissing: (cause: unknown) => never): Promise<Pick<typeof import('piscina'), 'Piscina'>> {
   try {
     return await import('piscina')
@@ -35,7 +35,7 @@ export async function loadPiscina (onMissing: (cause: unknown) => never): Promis
   }
 }
 
-/** Undefined where the app has none. */
+/** Loads OpenTelemetry. Undefined when the package is not installed. */
 export async function loadOpenTelemetry (): Promise<typeof import('@opentelemetry/api') | undefined> {
   try {
     return await import('@opentelemetry/api')

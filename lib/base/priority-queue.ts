@@ -1,14 +1,14 @@
-/** What can be in a priority queue: one at a time. */
+/** An item of a priority queue. An item can be in one queue at a time. */
 export interface Ranked {
-  /** Lower leaves first. */
+  /** The item with the lowest value leaves first. */
   readonly priority: number
-  /** The queue's own: the place in its heap, -1 outside. */
+  /** The index in the heap, or -1 outside the queue. Set by the queue. */
   at: number
-  /** The queue's own: the number of the arrival. */
+  /** The number of the arrival. Set by the queue. */
   arrival: number
 }
 
-/** Items by priority, those of the same priority in the order they came: a binary heap. */
+/** Items by priority, in a binary heap. Items of the same priority leave in order of arrival. */
 export class PriorityQueue<Item extends Ranked> {
   readonly #heap: Item[] = []
   #arrivals = 0
@@ -22,14 +22,14 @@ export class PriorityQueue<Item extends Ranked> {
     this.#rise(item, this.#heap.length)
   }
 
-  /** Takes the first item out. */
+  /** Removes the first item. */
   shift (): Item | undefined {
     const first = this.#heap[0]
     if (first !== undefined) this.remove(first)
     return first
   }
 
-  /** Takes an item out, if it is in. */
+  /** Removes an item, if it is in the queue. */
   remove (item: Item): void {
     const { at } = item
     if (at < 0) return
@@ -49,7 +49,7 @@ export class PriorityQueue<Item extends Ranked> {
     return this.#heap[Symbol.iterator]()
   }
 
-  /** Puts the item where it may stand between the place, which is free, and the root. */
+  /** Puts the item into the free place, or higher: parents that come after the item move down. */
   #rise (item: Item, at: number): void {
     while (at > 0) {
       const parent = this.#heap[(at - 1) >> 1]!
@@ -60,7 +60,7 @@ export class PriorityQueue<Item extends Ranked> {
     this.#place(item, at)
   }
 
-  /** Puts the item where it may stand between its place and the leaves. */
+  /** Puts the item into the free place, or lower: children that come before the item move up. */
   #sink (item: Item, at: number): void {
     for (;;) {
       const left = this.#heap[2 * at + 1]

@@ -1,11 +1,11 @@
-/** How long what has been said is not said again. */
+/** How long after a line the next lines of its kind are left out. */
 const QUIET_MS = 60_000
 
-/** Says things of one kind once a minute. */
+/** Limits log lines to one of each kind a minute. */
 export class Quiet {
   readonly #saidAt = new Map<string, number>()
 
-  /** Whether something of this kind is to be said now. */
+  /** Whether a line of this kind may be written now. */
   maySay (kind: string): boolean {
     const now = performance.now()
     for (const [other, saidAt] of this.#saidAt) {

@@ -1,6 +1,6 @@
 /**
- * The timer functions of the moment in which this file was loaded. A test may put fake ones in their place and throw those
- * away with the callbacks that they hold. What would then wait for good takes its functions from here.
+ * The timer functions of Node.js at the time this file is loaded. A test may install fake functions, and later discard them with
+ * their callbacks. Code that would then wait for ever uses these functions.
  */
 export const { queueMicrotask, setImmediate } = globalThis
 

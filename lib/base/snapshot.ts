@@ -2,7 +2,7 @@ import type { TaskErrorSnapshot, TaskState } from '../../types/index.js'
 import { type ErrorLike, isErrorLike, messageOf } from '../errors.js'
 import { toKeepable } from './text.js'
 
-/** Characters of an error's message, name or code that a snapshot keeps: history and stores hold many. */
+/** How many characters of an error's message, name or code a snapshot keeps. History and stores hold many snapshots. */
 const MAX_LENGTH = 4096
 
 /** Whether a task in this state has ended. */
@@ -10,12 +10,12 @@ export function isFinal (state: TaskState): boolean {
   return state !== 'waiting' && state !== 'active' && state !== 'delayed'
 }
 
-/** An error, or whatever else was thrown, as it may leave the process: without its stack, in text that every store can keep. */
+/** The snapshot of a thrown value: without a stack, and in text that every store can keep. */
 export function errorSnapshot (thrown: unknown): TaskErrorSnapshot {
   try {
     return snapshotOf(isErrorLike(thrown) ? thrown : { message: messageOf(thrown) })
   } catch {
-    // A proxy, or a getter, that throws.
+    // A proxy or a getter may throw.
     return { name: 'Error', message: 'an error that cannot be read' }
   }
 }
@@ -26,6 +26,6 @@ function snapshotOf ({ name = 'Error', message, code }: ErrorLike): TaskErrorSna
 
 function cut (value: unknown): string {
   const text = toKeepable(String(value))
-  // Copied, because a slice keeps the whole text in memory. The copy has U+FFFD in place of a surrogate pair cut in half.
+  // The text is copied, because a slice keeps the whole text in memory. The copy has U+FFFD for half a surrogate pair.
   return text.length > MAX_LENGTH ? Buffer.from(`${text.slice(0, MAX_LENGTH - 1)}…`).toString() : text
 }

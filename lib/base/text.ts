@@ -10,10 +10,10 @@ export function toKeepable (text: string): string {
   return isKeepable(text) ? text : text.toWellFormed().replaceAll('\0', '\ufffd')
 }
 
-/** An escape that JSON.stringify writes for what a store cannot keep, behind whole pairs of backslashes. */
+/** An escape for a character that a store cannot keep, after an even number of backslashes. */
 const UNKEEPABLE_ESCAPE = /(?<!\\)((?:\\\\)*)\\u(?:0000|d[89a-f]..)/g
 
-/** The same of JSON, as JSON.stringify writes it. */
+/** As `toKeepable`, for the output of JSON.stringify. */
 export function toKeepableJson (json: string): string {
   return json.toWellFormed().replace(UNKEEPABLE_ESCAPE, '$1\ufffd')
 }

@@ -4,13 +4,13 @@ import { setImmediate } from './real-timers.js'
 /** The time, in milliseconds, that tasks may hold the event loop before requests get their turn. */
 const BUDGET_MS = 1
 
-/** One turn's share of the event loop, on the monotonic clock, which is read as rarely as can be. */
+/** The time that tasks may take in one turn of the event loop. The monotonic clock is read as rarely as possible. */
 export class TurnBudget {
   /** When the clock was read last. */
   now = 0
   #end = 0
 
-  /** The budget of a new turn. */
+  /** Begins the budget of a new turn. */
   begin (): void {
     this.readClock()
     this.#end = this.now + BUDGET_MS
@@ -25,20 +25,20 @@ export class TurnBudget {
   }
 }
 
-/** Work in pieces that may be many at once: each turn of the event loop does as many as fit in a budget. */
+/** Does many pieces of work over several turns. Each turn of the event loop does as many pieces as fit in its budget. */
 export class Paced {
   readonly #doNext: () => boolean
   readonly #budget = new TurnBudget()
-  /** This turn has had a part of its budget. */
+  /** Whether work has begun in this turn. */
   #isBegun = false
   #isLeft = false
 
-  /** `doNext`: does one piece; false when there was none. */
+  /** `doNext`: does one piece of work, or returns false when no piece is left. */
   constructor (doNext: () => boolean) {
     this.#doNext = doNext
   }
 
-  /** Does at once what fits in the budget of this turn, and the rest in turns to come. */
+  /** Does as many pieces as fit in the budget of this turn, and the others in later turns. */
   run (): void {
     if (!this.#isBegun) this.#begin()
     while (!this.#budget.isOver) {
@@ -69,13 +69,13 @@ const calling = new Paced(() => {
   return call !== undefined
 })
 
-/** Calls the function at once, or in a later turn where the calls of this one have used up their budget. In order. */
+/** Calls the function at once, or in a later turn when the budget of this turn is over. Calls keep their order. */
 export function whenTurnAllows (call: () => void): void {
   calls.push(call)
   calling.run()
 }
 
-/** The same for each of many. Resolves when all have been called. */
+/** As `whenTurnAllows`, for each item. Resolves when `call` was called with every item. */
 export function eachAsTurnsAllow<Item> (items: Item[], call: (item: Item) => void): Promise<void> {
   for (const item of items) whenTurnAllows(() => { call(item) })
   return new Promise((resolve) => { whenTurnAllows(resolve) })

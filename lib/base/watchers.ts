@@ -1,4 +1,4 @@
-/** Who wants to know of changes of which task. */
+/** The callbacks of those who watch tasks, by id. */
 export class Watchers {
   readonly #byId = new Map<string, Set<() => void>>()
 
@@ -10,7 +10,7 @@ export class Watchers {
     return [...this.#byId.keys()]
   }
 
-  /** Calls `onChange` after each change of the task until the function it returns is called. */
+  /** Calls `onChange` after each change of the task. The returned function ends the watch. */
   add (id: string, onChange: () => void): () => void {
     const watchers = this.#byId.get(id) ?? new Set()
     this.#byId.set(id, watchers.add(onChange))

@@ -1,4 +1,4 @@
-/** Settles as the promise that `start` gives, or rejects after `timeoutMs`. */
+/** Settles as the promise of `start` settles, or rejects after `timeoutMs`. */
 export async function within<Value> (timeoutMs: number, start: () => Promise<Value>): Promise<Value> {
   let timer: NodeJS.Timeout | undefined
   const expired = new Promise<never>((resolve, reject) => {

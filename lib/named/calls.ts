@@ -6,7 +6,7 @@ import { threadsOf } from '../threads/threads.js'
 type Handler = (this: FastifyInstance, payload: unknown, task: BackgroundTask) => unknown
 
 export function callHandler (handler: unknown): Run {
-  // What one attempt changes in the payload must not reach the next.
+  // A change to the payload by one attempt must not reach the next.
   return (payload, task) =>
     (handler as Handler).call(task.server, task.options.retry === undefined ? payload : structuredClone(payload), task)
 }

@@ -11,8 +11,8 @@ import type { BackgroundTask } from '../task/task.js'
 import { taskFileUrl } from './task-file.js'
 
 /**
- * Defines a task with a name and a JSON schema for its payload. Pass it to `add`; give it to `tasks` or `register` to
- * have it kept by the app's engine. Without `handler` and `file` it is a declaration, which `implementTask` implements.
+ * Defines a task with a name and a JSON schema for its payload. Pass the task to `add`. To have the engine of the app keep it,
+ * give the task to `tasks` or `register`. Without `handler` and `file` it is a declaration, which `implementTask` implements.
  * @throws FST_BGT_INVALID_OPTIONS when an option is unknown or wrong, or a schema does not compile
  */
 export function defineTask<const P extends Schema, const R extends Schema = Schema> (

@@ -2,23 +2,23 @@ import type { Around, SharedTaskOptions } from '../../types/index.js'
 import { describe, errors } from '../errors.js'
 import type { BackgroundTask } from '../task/task.js'
 
-// Registered, so that a task defined through the ESM build is one for the CommonJS build.
+// A global symbol: the CommonJS build must know a task that was defined through the ESM build.
 const kDefinition = Symbol.for('fastify-background-tasks.definition')
 
 export type Run = (payload: unknown, task: BackgroundTask) => unknown
 
-/** What a named task is inside. */
+/** The inside of a named task. */
 export interface Definition {
   readonly name: string
   readonly options: SharedTaskOptions
   readonly around: Around | undefined
-  /** Whether an attempt may have to wait before its time begins. */
+  /** Whether an attempt may wait for a thread before its timeout starts. */
   readonly startsLate: boolean
-  /** The payload as it is kept: a copy, valid, defaults filled in. Throws FST_BGT_INVALID_PAYLOAD. */
+  /** Copies and validates a payload, and fills in defaults. Throws FST_BGT_INVALID_PAYLOAD. */
   readonly parse: (payload: unknown) => unknown
-  /** Gives the result as it may be shown. Undefined where results are not kept. */
+  /** Makes the JSON value of a result. Undefined without a result schema: then the result is not kept. */
   readonly toResult: ((result: unknown) => unknown) | undefined
-  /** Runs the handler, or the file, and gives the result as it may be shown. */
+  /** Runs the handler or the file. With a result schema, returns the JSON value of the result. */
   readonly run: Run
   /** Whether it has neither handler nor file. */
   readonly isDeclaration: boolean
@@ -31,7 +31,7 @@ export function toNamedTask (definition: Definition): object {
   return Object.freeze({ name: definition.name, [kDefinition]: Object.freeze(definition) })
 }
 
-/** The inside of a named task; undefined of anything else. */
+/** The inside of a named task, or undefined for any other value. */
 export function definitionOf (value: object): Definition | undefined {
   return (value as { [kDefinition]?: Definition })[kDefinition]
 }

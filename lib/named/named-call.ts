@@ -3,12 +3,12 @@ import type { Definition } from './definition.js'
 import { describe, errors } from '../errors.js'
 import { type ResolvedTaskOptions, namedOptions } from '../options/task-options.js'
 
-/** The options of calls that give none, by those of the route and the definition. */
+/** The options of calls without options of their own, by the options of the route and by definition. */
 const known = new WeakMap<ResolvedTaskOptions, WeakMap<Definition, ResolvedTaskOptions>>()
 
 /**
- * The options of one call of a named task. Resolved once for all calls that give none: they are most.
- * @throws FST_BGT_INVALID_OPTIONS when one is wrong
+ * The options of one `add` of a named task. Most calls give no options: these options are resolved only once.
+ * @throws FST_BGT_INVALID_OPTIONS when an option is wrong
  */
 export function namedCall (base: ResolvedTaskOptions, definition: Definition, call: NamedTaskOptions | undefined): ResolvedTaskOptions {
   if (call !== undefined) return namedOptions(base, definition, call)
@@ -21,7 +21,7 @@ export function namedCall (base: ResolvedTaskOptions, definition: Definition, ca
   return options
 }
 
-/** @throws FST_BGT_INVALID_OPTIONS when an option needs an engine */
+/** @throws FST_BGT_INVALID_OPTIONS when an option is only for registered tasks */
 export function assertLocal (options: NamedTaskOptions): void {
   for (const key of ['delay', 'key', 'priority'] as const) {
     if (options[key] === undefined) continue

@@ -10,14 +10,14 @@ export class Registry {
   readonly #plugin: ResolvedTaskOptions
   readonly #definitions = new Map<string, Definition>()
 
-  /** `plugin`: what tasks run with that say nothing else. */
+  /** `plugin`: the options of the plugin, which apply to a task without options of its own. */
   constructor (plugin: ResolvedTaskOptions) {
     this.#plugin = plugin
   }
 
   /**
    * Registers all of the tasks or none.
-   * @throws FST_BGT_INVALID_TASK when one is no named task, FST_BGT_DUPLICATE_TASK when a name is taken
+   * @throws FST_BGT_INVALID_TASK when a value is no named task, FST_BGT_DUPLICATE_TASK when a name is taken
    */
   register (tasks: readonly unknown[]): void {
     const added = new Map<string, Definition>()
@@ -57,20 +57,20 @@ export class Registry {
     return this.#definitions.get(name)
   }
 
-  /** What a worker asks about retries of a task. */
+  /** The `retryIf` that a worker asks about retries of a task. */
   retryIfOf ({ options: { retry } }: Definition): Retry['retryIf'] {
     if (retry === undefined) return this.#plugin.retry?.retryIf
     return typeof retry === 'object' ? retry.retryIf : undefined
   }
 
-  /** What a worker runs around each attempt of a task. */
+  /** The `around` functions that a worker calls for each attempt of a task. */
   aroundOf ({ around }: Definition): Arounds | undefined {
     return nestAround(this.#plugin.around, around)
   }
 
   /**
-   * A function cannot be stored: the worker must know it, from the definition or from the plugin's own options.
-   * @throws FST_BGT_INVALID_OPTIONS when it cannot
+   * A store cannot keep the function `retryIf`. A worker must find it in the definition or in the options of the plugin.
+   * @throws FST_BGT_INVALID_OPTIONS when a worker would not find `retryIf`
    */
   assertStorable (definition: Definition, retry: Retry | undefined): void {
     const retryIf = retry?.retryIf

@@ -2,7 +2,7 @@ import { copyJson, parseKeepable } from '../base/json.js'
 import { loadAjv, loadFormats, loadSerializer } from '../base/modules.cjs'
 import { errors, messageOf } from '../errors.js'
 
-/** Throws what is wrong with a schema as an error of the option that it was given in. */
+/** Compiles a schema. An error of the compiler becomes the cause of FST_BGT_INVALID_OPTIONS. */
 function compile<Compiled> (option: string, build: () => Compiled): Compiled {
   try {
     return build()
@@ -16,7 +16,7 @@ function compile<Compiled> (option: string, build: () => Compiled): Compiled {
  * @throws FST_BGT_INVALID_OPTIONS when the schema does not compile
  */
 export function compilePayload (schema: object): (payload: unknown) => unknown {
-  // As Fastify itself, except that nothing is coerced and nothing removed. One for each schema, whose $id is its own.
+  // The options are those of Fastify, but nothing is coerced or removed. Each schema has an Ajv of its own, so an $id may repeat.
   const { Ajv } = loadAjv()
   const ajv = new Ajv({ useDefaults: true })
   loadFormats().default(ajv)
@@ -35,8 +35,8 @@ export function compilePayload (schema: object): (payload: unknown) => unknown {
 }
 
 /**
- * Makes the function that turns a result into the JSON value that its schema declares, as Fastify serializes replies:
- * what the schema does not name stays inside. Text that a store cannot keep is replaced.
+ * Makes the function that turns a result into the JSON value that its schema declares. As in replies of Fastify, properties
+ * that the schema does not name are left out. U+FFFD takes the place of text that a store cannot keep.
  * @throws FST_BGT_INVALID_OPTIONS when the schema does not compile
  */
 export function compileResult (schema: object): (result: unknown) => unknown {
@@ -44,7 +44,7 @@ export function compileResult (schema: object): (result: unknown) => unknown {
   const stringify = compile('result', () => serializer(schema as Parameters<typeof serializer>[0]))
   return (result) => {
     const json = stringify(result)
-    // Not JSON, but what comes of nothing where the schema allows everything.
+    // The serializer writes this for an undefined result under a schema that allows everything. It is not JSON.
     return json === 'undefined' ? undefined : parseKeepable(json, 'result')
   }
 }

@@ -1,2 +1,2 @@
-// A file of its own: the build puts what it takes of TypeBox into it, a tenth of what TypeBox costs to load.
+// The build bundles the used part of TypeBox into this file. The part loads in a tenth of the time of TypeBox.
 export { Type } from '@sinclair/typebox'

@@ -30,7 +30,7 @@ const TASK_ROUTES_RULES = {
   }
 }
 
-/** The plugin's options with every default filled in. */
+/** The options of the plugin with every default filled in. */
 export interface ResolvedOptions {
   readonly route: ResolvedRouteOptions
   readonly concurrency: number | undefined

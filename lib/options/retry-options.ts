@@ -1,7 +1,7 @@
 import type { RetryOptions } from '../../types/index.js'
 import { MAX_DELAY_MS, type Rules, boolean, func, integer, isObject, number } from './rules.js'
 
-/** BullMQ keeps the attempts, one more than the retries, and PostgreSQL no larger integer. */
+/** BullMQ stores the attempts, one more than the retries. The largest integer of PostgreSQL is 2^31-1. */
 const retries = integer(0, 2 ** 31 - 2)
 
 export const RETRY_RULES: Rules<RetryOptions> = {
@@ -23,10 +23,10 @@ export const RETRY_RULE = {
 /** A retry option with every default filled in. */
 export type Retry = Readonly<Required<Omit<RetryOptions, 'retryIf'>> & { retryIf: RetryOptions['retryIf'] }>
 
-/** The backoff of retries that say nothing else. */
+/** The defaults of the retry options. */
 export const BACKOFF = { delay: 1000, factor: 2, maxDelay: 30_000, jitter: true }
 
-/** Undefined where a failure is final. */
+/** Fills in the defaults of a retry option. Undefined when there are no retries. */
 export function resolveRetry (retry: number | RetryOptions): Retry | undefined {
   const { retries, delay = BACKOFF.delay, factor = BACKOFF.factor, maxDelay = BACKOFF.maxDelay, jitter = BACKOFF.jitter, retryIf } =
     typeof retry === 'number' ? { retries: retry } : retry

@@ -1,12 +1,12 @@
 import type { RouteTaskOptions } from '../../types/index.js'
 import { type ResolvedRouteOptions, routeOptions } from './task-options.js'
 
-/** What the tasks of each route run with, resolved once for a config. */
+/** The options of the tasks of each route. Each route config is resolved once. */
 export class RouteOptions {
   readonly #base: ResolvedRouteOptions
   readonly #known = new WeakMap<RouteTaskOptions, ResolvedRouteOptions>()
 
-  /** `base`: the plugin's. */
+  /** `base`: the options of the plugin. */
   constructor (base: ResolvedRouteOptions) {
     this.#base = base
   }

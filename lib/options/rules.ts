@@ -4,16 +4,16 @@ import { describe, errors } from '../errors.js'
 /** The longest delay of a Node.js timer, in milliseconds. */
 export const MAX_DELAY_MS = 2 ** 31 - 1
 
-/** What the value of an option must be, in words and as a check. */
+/** A rule for the value of an option, in words and as a check. */
 export interface Rule {
   readonly must: string
   readonly check: (value: any) => boolean
   readonly required?: boolean
-  /** The rules inside, where the value is an object. */
+  /** The rules for the properties of a value that is an object. */
   readonly fields?: Readonly<Record<string, Rule>>
 }
 
-/** A rule for every option of `T`; an option without a rule is unknown. */
+/** A rule for every option of `T`. An option without a rule is unknown. */
 export type Rules<T> = { readonly [Key in keyof Required<T>]: Rule }
 
 export function integer (min: number, max = Number.MAX_SAFE_INTEGER): Rule {
@@ -41,7 +41,7 @@ export const text: Rule = { must: 'a non-empty string', check: (value) => typeof
 export const isObject = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** Whether the value was written as `{ … }`: a Date, a Map or an instance of a class would pass for options without any. */
+/** Whether the value was written as `{ … }`. A Date, a Map or an instance of a class must not pass as empty options. */
 export function isPlainObject (value: unknown): value is object {
   if (!isObject(value)) return false
   const prototype = Object.getPrototypeOf(value)
@@ -55,8 +55,8 @@ export function assertKeepable (key: string, text: string): void {
 }
 
 /**
- * Checks that every option has a rule and keeps it; an undefined one counts as absent. `where` stands in front of the
- * names in messages.
+ * Checks that every option has a rule and keeps the rule. An undefined option counts as absent. In messages, `where` stands in
+ * front of the names.
  * @throws FST_BGT_INVALID_OPTIONS naming the first wrong option and its value
  */
 export function checkOptions (options: unknown, rules: Readonly<Record<string, Rule>>, where = ''): void {

@@ -12,27 +12,27 @@ export const SHARED_RULES = {
 export const NAMED_RULES: Rules<NamedTaskOptions> = {
   delay: integer(0, MAX_DELAY_MS),
   key: { must: 'a string of 1 to 200 characters', check: (value) => typeof value === 'string' && value !== '' && value.length <= 200 },
-  // BullMQ's largest.
+  // The largest priority of BullMQ.
   priority: integer(0, 2 ** 21 - 1),
   ...SHARED_RULES
 }
 const TASK_RULES: Rules<TaskOptions> = { name: text, ...SHARED_RULES }
 export const ROUTE_RULES: Rules<RouteTaskOptions> = { ...SHARED_RULES, requestConcurrency: integer(1) }
 
-/** What a task runs with; shared by all tasks that have no options of their own. */
+/** The options of a task. All tasks without options of their own share one object. */
 export interface ResolvedTaskOptions {
   readonly when: When
   readonly timeout: number | undefined
   readonly retry: Retry | undefined
-  /** Of the plugin, and inside it of the named task. */
+  /** The `around` of the plugin, and inside it that of the named task. */
   readonly around: Arounds | undefined
-  /** Whether what the task returns may be shown: only of named tasks that declare a result. */
+  /** Whether snapshots show the result: only those of named tasks that declare a result. */
   readonly hasResult?: boolean
-  /** Whether the attempt itself says when its time begins, for it may have to wait first. */
+  /** Whether the timeout starts late, because an attempt may wait for a thread first. */
   readonly startsLate?: boolean
 }
 
-/** What the tasks of a route run with. */
+/** The options of the tasks of a route. */
 export interface ResolvedRouteOptions extends ResolvedTaskOptions {
   readonly requestConcurrency: number
 }

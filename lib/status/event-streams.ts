@@ -3,18 +3,18 @@ import { PassThrough, type Readable, finished } from 'node:stream'
 import type { AppTasks } from '../app/app-tasks.js'
 import { type News, TaskFeed } from './task-feed.js'
 
-/** How often a stream on which nothing happens says that it is alive, so that no proxy cuts it off. */
+/** How often a stream writes a comment, so that no proxy cuts a quiet stream off. */
 const HEARTBEAT_MS = 15_000
 
-/** How long clients may take to read the rest of their streams once the app closes. */
+/** How long clients may take to read the rest of their streams when the app closes. */
 const CLOSE_GRACE_MS = 100
 
 /** The open server-sent event streams of an app, each about one task. */
 export class EventStreams {
   readonly #tasks: AppTasks
-  /** With the responses they are sent by, until these are over. */
+  /** The open streams with their responses. A stream stays open until its response is over. */
   readonly #open = new Map<PassThrough, ServerResponse>()
-  /** Of the tasks that streams are about, by id. */
+  /** The feeds of followed tasks, by id. */
   readonly #feeds = new Map<string, TaskFeed>()
   #closed = false
   #cutTimer: NodeJS.Timeout | undefined
@@ -23,7 +23,7 @@ export class EventStreams {
     this.#tasks = tasks
   }
 
-  /** A stream of the task's changes, from its present state to its final one; undefined when there is no such task. */
+  /** A stream of the changes of a task, from its present state to its final state. Undefined when there is no such task. */
   async open (id: string, response: ServerResponse): Promise<Readable | undefined> {
     let update = (): void => {}
     const feed = this.#feedOf(id)
@@ -52,7 +52,7 @@ export class EventStreams {
     return stream
   }
 
-  /** Ends all streams, and those opened from now on after their first event. */
+  /** Ends all streams. A stream that is opened later ends after its first event. */
   close (): void {
     this.#closed = true
     for (const stream of this.#open.keys()) stream.end()
@@ -65,7 +65,7 @@ export class EventStreams {
     return feed
   }
 
-  /** An app's own hook may refuse the stream, and a client may stop reading: only the response tells when it is over. */
+  /** Keeps a stream until its response is over. A hook of the app may refuse the stream, and a client may stop reading. */
   #track (stream: PassThrough, response: ServerResponse): void {
     this.#open.set(stream, response)
     finished(response, () => {
@@ -76,7 +76,7 @@ export class EventStreams {
     if (this.#closed) this.#cutSoon()
   }
 
-  /** A client that does not read would hold up the end. */
+  /** Cuts the responses after a grace time. A client that does not read would hold up close. */
   #cutSoon (): void {
     clearTimeout(this.#cutTimer)
     if (this.#open.size === 0) return
@@ -86,7 +86,7 @@ export class EventStreams {
   }
 }
 
-/** Makes the function that writes to the stream what has changed since it was last called. */
+/** Makes the function that writes the news since its last call to the stream. */
 function createUpdate (stream: PassThrough, feed: TaskFeed, isClosed: () => boolean): () => void {
   let sent: News | undefined
 
@@ -94,11 +94,11 @@ function createUpdate (stream: PassThrough, feed: TaskFeed, isClosed: () => bool
     stream.write(`event: ${event}\ndata: ${data}\n\n`)
   }
   const update = (): void => {
-    // A client that is slow gets what is the latest by then.
+    // A slow client gets the latest news when its stream drains.
     if (stream.writableEnded || stream.destroyed || stream.writableNeedDrain) return
     const { news } = feed
     if (news === undefined) {
-      // It has ended elsewhere, and nothing is kept of it.
+      // The task has ended in another process, and no snapshot is kept.
       stream.end()
       return
     }

@@ -1,9 +1,9 @@
 import type { TaskSnapshot } from '../../types/index.js'
 import type { AppTasks } from '../app/app-tasks.js'
 
-/** A task whose end somebody wants to see, though history may keep nothing of it. */
+/** A task that is followed to its end. Its final snapshot is kept here, as the history may drop it. */
 export class FollowedTask {
-  /** Ends the following. */
+  /** Stops following the task. */
   readonly end: () => void
   readonly #tasks: AppTasks
   readonly #id: string

@@ -1,7 +1,7 @@
 import type { TaskSnapshot } from '../../types/index.js'
 
-// Plain JSON schemas: TypeBox would make the same, but takes several times as long to load as the plugin.
-// Each route takes a copy, which hooks of the app may change.
+// Plain JSON schemas: TypeBox would make the same schemas, but loads several times as long as the plugin.
+// Each route copies its schema, which hooks of the app may change.
 
 const STATES: Array<TaskSnapshot['state']> = ['waiting', 'active', 'delayed', 'completed', 'failed', 'cancelled', 'skipped']
 

@@ -3,11 +3,11 @@ import type { AppTasks } from '../app/app-tasks.js'
 import { isFinal } from '../base/snapshot.js'
 import { FollowedTask } from './followed-task.js'
 
-/** How long until a look is tried again that has failed: the first time, and at most. */
+/** How long until a failed look is tried again: at first, and at most. */
 const RETRY_MS = 100
 const MAX_RETRY_MS = 2000
 
-/** What a look has found: the snapshot as text, and what of it makes an event. */
+/** The findings of a look: the snapshot as text, and the values whose change makes an event. */
 export interface News {
   readonly data: string
   readonly state: TaskSnapshot['state']
@@ -15,11 +15,11 @@ export interface News {
   readonly isFinal: boolean
 }
 
-/** What becomes of one task, for all who read it: one look serves them all. */
+/** The news about one task. One look serves all readers. */
 export class TaskFeed {
-  /** Settles with the first look. Rejects when the engine cannot be asked; later looks are tried again until it can. */
+  /** Settles with the first look. Rejects when the engine does not answer. Later looks are tried again until it answers. */
   readonly opened: Promise<void>
-  /** Undefined when there is no such task, or no more. */
+  /** Undefined when the task is unknown, or known no more. */
   news: News | undefined
   readonly #tasks: AppTasks
   readonly #id: string
@@ -36,12 +36,12 @@ export class TaskFeed {
     this.#tasks = tasks
     this.#id = id
     this.#onEnd = onEnd
-    // From before the first look, so that no end is missed.
+    // The task is followed from before the first look, so that its end is not missed.
     this.#task = new FollowedTask(tasks, id)
     this.opened = this.#open()
   }
 
-  /** Calls `onNews` after each look until the function it returns is called. */
+  /** Calls `onNews` after each look. The returned function ends the reading. */
   read (onNews: () => void): () => void {
     this.#readers.add(onNews)
     return () => {
@@ -51,10 +51,10 @@ export class TaskFeed {
 
   async #open (): Promise<void> {
     await this.#look()
-    // An engine may need a connection to watch: not for an id that nobody has, or a task that has ended.
+    // An engine may open a connection for a watch. An unknown or ended task needs none.
     if (this.news === undefined || this.news.isFinal || this.#readers.size === 0) return
     this.#endWatch = this.#tasks.watch(this.#id, () => { this.#changed() })
-    // What has happened since the first look.
+    // The task may have changed since the first look.
     this.#changed()
   }
 
@@ -63,7 +63,7 @@ export class TaskFeed {
     if (!this.#isLooking && this.#retry === undefined) this.#lookOn(RETRY_MS)
   }
 
-  /** Looks until nothing has changed since, one look at a time. */
+  /** Looks again until the task has not changed during the last look. */
   #lookOn (retryMs: number): void {
     if (!this.#isChanged || this.#readers.size === 0) return
     this.#isChanged = false

@@ -1,4 +1,4 @@
-/** What a thread gets to run one attempt of a task. */
+/** One attempt of a task, as a thread receives it. */
 export interface ThreadCall {
   /** The URL of the file whose default export is called. */
   readonly file: string
@@ -8,34 +8,36 @@ export interface ThreadCall {
   readonly attempt: number
 }
 
-/** A call on its way to a thread; `key` tells calls of one pool apart. */
+/** A call with the key that tells the calls of one pool apart. */
 export interface KeyedCall extends ThreadCall {
   readonly key: number
 }
 
-/** What the thread says when a call begins, and in the middle of it. A file may send messages of its own the same way. */
+/** A message of a thread: a call begins, or it reports progress. A file may send other messages through the same port. */
 export interface ThreadMessage {
   /** The key of the call. */
   readonly backgroundTask: number
-  /** As JSON; absent when the call begins. */
+  /** The progress as JSON. Absent when the call begins. */
   readonly progress?: string
 }
 
-/** What was thrown in a thread, with what a structured clone of an error would lose. */
+/** A thrown value, with the parts of an error that a structured clone loses. */
 export interface Thrown {
   readonly value: unknown
-  /** Of an error: its name and its own properties. */
+  /** The name of an error. */
   readonly name?: string
+  /** The own properties of an error. */
   readonly fields?: Readonly<Record<string, unknown>>
 }
 
-/** How a call ended in its thread. */
+/** The outcome of a call in its thread. */
 export interface ThreadOutcome {
   readonly result?: unknown
   readonly thrown?: Thrown
-  /** It is the file itself that does not work: it cannot be called, or what it returns cannot leave the thread. */
+  /** Whether the file does not work as a task: it has no function, or its result cannot leave the thread. */
   readonly isFileAtFault?: boolean
-  /** How often progress was reported, and what was said last: messages may come after the outcome. */
+  /** The number of progress reports. Their messages may arrive after the outcome. */
   readonly reports: number
+  /** The last progress as JSON. */
   readonly progress: string
 }

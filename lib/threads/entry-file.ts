@@ -5,14 +5,14 @@ const OURS = /[\\/]lib[\\/]threads[\\/]entry\.c[jt]s$/
 
 /**
  * The file that threads start from.
- * @throws FST_BGT_THREAD in a bundle: a thread that started from its file would be the whole app once more
+ * @throws FST_BGT_THREAD in a bundle: a thread that starts from the bundle would run the whole app again
  */
 export function entryFile (findPath: () => string): string {
   let path = ''
   try {
     path = findPath()
   } catch {
-    // An ECMAScript bundle has no __dirname.
+    // An ECMAScript bundle has no `__dirname`.
   }
   if (OURS.test(path) && existsSync(path)) return path
   throw new errors.FST_BGT_THREAD(

@@ -1,4 +1,4 @@
-// What runs in a thread. CommonJS in both builds, so that its import() stays one: see base/modules.cts.
+// The code that runs in a thread. The file is CommonJS in both builds, so that its import() stays one: see base/modules.cts.
 import { createRequire } from 'node:module'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,7 +11,7 @@ const UNREADABLE = 'an error that cannot be read'
 
 type TaskFunction = (payload: unknown, task: ThreadTask) => unknown
 
-/** Runs one attempt. Rejects only if the thread itself is at its end. */
+/** Runs one attempt. Rejects only when the thread itself ends. */
 export async function run ({ key, file, payload, id, name, attempt }: KeyedCall): Promise<ThreadOutcome> {
   const reported = { reports: 0, progress: '' }
   const task: ThreadTask = {
@@ -27,7 +27,7 @@ export async function run ({ key, file, payload, id, name, attempt }: KeyedCall)
     }
   }
 
-  // The file may never return, so what the thread has to say it says at once.
+  // The file may never return, so the message that the call begins is sent first.
   say({ backgroundTask: key })
   let fn: TaskFunction
   try {
@@ -57,20 +57,20 @@ async function load (file: string): Promise<TaskFunction> {
   return fn as TaskFunction
 }
 
-/** Imports the file; requires one that only a hook on require knows, which is all that tsx gives to a thread of Node 20. */
+/** Imports the file, or requires it if only a hook on require knows its extension. In threads of Node.js 20, tsx has no other. */
 async function loadModule (file: string): Promise<unknown> {
   try {
     return await import(file)
   } catch (error) {
     if (codeOf(error) !== 'ERR_UNKNOWN_FILE_EXTENSION') throw error
-    // A loader that has read this file itself gives it a `require` that lacks `extensions`.
+    // If a loader has compiled this file, its own `require` lacks `extensions`.
     const fullRequire = createRequire(__filename)
     if (!(extname(file) in fullRequire.extensions)) throw error
     return fullRequire(fileURLToPath(file))
   }
 }
 
-/** The default export; of a CommonJS module compiled from an ECMAScript one, the one that was written. */
+/** The default export. A CommonJS module that was compiled from an ECMAScript module has it one level deeper. */
 function defaultOf (module: unknown): unknown {
   if (typeof module === 'function') return module
   const outer = (module as { default?: unknown }).default
@@ -78,12 +78,12 @@ function defaultOf (module: unknown): unknown {
   return inner ?? outer
 }
 
-/** What was thrown, as it can leave the thread. Whatever its getters and traps throw, the error of the file is told. */
+/** A thrown value in a form that can leave the thread. Its getters and traps may throw, and must not hide the failure. */
 function toThrown (value: unknown): Thrown {
   try {
     return types.isNativeError(value) || value instanceof Error ? thrownError(value) : { value: thrownValue(value) }
   } catch {
-    // A proxy, whose every trap may throw.
+    // Any trap of a proxy may throw.
     return { value: new Error(UNREADABLE), name: 'Error' }
   }
 }
@@ -95,7 +95,7 @@ function thrownError (error: Error): Thrown {
     if (copied !== undefined) fields[key] = copied.copy
   }
   const copy = copyOf(error)?.copy
-  // No error comes of one whose cause cannot be cloned, nor, on Node 20, of a DOMException.
+  // An error with a cause that cannot be cloned gives no error. On Node.js 20, a DOMException gives none either.
   return { value: copy instanceof Error ? copy : plainError(error), name: String(read(error, 'name', 'Error')), fields }
 }
 
@@ -111,7 +111,7 @@ function plainError (error: Error): Error {
   return plain
 }
 
-/** The structured clone of the value; undefined where there is none. */
+/** The structured clone of the value, or undefined when the value cannot be cloned. */
 function copyOf (value: unknown): { readonly copy: unknown } | undefined {
   try {
     return { copy: structuredClone(value) }
@@ -120,22 +120,21 @@ function copyOf (value: unknown): { readonly copy: unknown } | undefined {
   }
 }
 
-/** The value as text. */
 function show (value: unknown): string {
   try {
     return inspect(value)
   } catch {
-    // It has a way of its own to be shown.
+    // The value may have an `inspect` method of its own that throws.
     return 'an object'
   }
 }
 
-/** The code of an error, or of whatever else was thrown. */
+/** The `code` of any thrown value. */
 function codeOf (thrown: unknown): unknown {
   return read(Object(thrown), 'code')
 }
 
-/** The property; `otherwise` where its getter throws. */
+/** The value of a property, or `otherwise` when its getter throws. */
 function read (object: object, key: string, otherwise?: unknown): unknown {
   try {
     return (object as Record<string, unknown>)[key]

@@ -11,7 +11,8 @@ export type ThreadPool = Piscina<KeyedCall, ThreadOutcome>
 
 /**
  * Loads piscina and makes a pool of threads.
- * @throws FST_BGT_THREAD in a bundle and when piscina is not installed, FST_BGT_INVALID_OPTIONS when it refuses an option
+ * @throws FST_BGT_THREAD in a bundle, or when piscina is not installed
+ * @throws FST_BGT_INVALID_OPTIONS when piscina refuses an option
  */
 export async function openPool (options: ThreadOptions): Promise<ThreadPool> {
   const filename = entryFile(entryPath)
@@ -27,7 +28,7 @@ function explainMissing (cause: unknown): never {
   throw new errors.FST_BGT_THREAD('tasks with a file need the package piscina: npm install piscina', { cause })
 }
 
-/** One core is left to the event loop. An undefined option counts as absent, which to piscina it does not. */
+/** Leaves one core to the event loop. Drops undefined options, which piscina would not take as absent. */
 function withDefaults (options: ThreadOptions): ThreadOptions {
   const given: ThreadOptions = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
   return { maxThreads: Math.max(1, availableParallelism() - 1, given.minThreads ?? 1), ...given }

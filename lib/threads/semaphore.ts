@@ -4,7 +4,7 @@ interface Wait extends Link<Wait> {
   enter (): void
 }
 
-/** Lets a number of callers in at once, and the others in the order they came. */
+/** Lets `capacity` callers in at once. The other callers enter in order of arrival. */
 export class Semaphore {
   #free: number
   readonly #waiting = new LinkedList<Wait>()
@@ -13,7 +13,7 @@ export class Semaphore {
     this.#free = capacity
   }
 
-  /** Resolves when the caller may go in; rejects with the signal's reason. Who was let in must call `leave`. */
+  /** Resolves when the caller may enter. Rejects with the reason of the signal. A caller that has entered must call `leave`. */
   async enter (signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     if (this.#free > 0) {
@@ -24,7 +24,7 @@ export class Semaphore {
       const wait: Wait = { previous: undefined, next: undefined, enter: resolve }
       this.#waiting.push(wait)
       signal.addEventListener('abort', () => {
-        // Who has been let in stays in.
+        // A caller that has entered is no longer in the list.
         if (!this.#waiting.has(wait)) return
         this.#waiting.remove(wait)
         reject(signal.reason)

@@ -6,27 +6,27 @@ import { type ThreadPool, openPool } from './pool.js'
 import type { KeyedCall, ThreadCall, ThreadMessage, ThreadOutcome } from './call.js'
 import { lostThread, resultOf } from './outcome.js'
 
-/** An attempt as far as its thread is concerned. */
+/** The part of an attempt that its thread needs. */
 export interface ThreadAttempt {
-  /** Its abort ends the thread. */
+  /** The thread ends when this signal aborts. */
   readonly signal: AbortSignal
-  /** A thread begins with the attempt. */
+  /** Called when a thread begins with the attempt. */
   onStart (): void
   onProgress (value: unknown): void
 }
 
-/** An attempt that a thread has, or is about to have. */
+/** An attempt that runs in a thread, or waits for one. */
 interface Running {
   readonly attempt: ThreadAttempt
   readonly abort: AbortController
-  /** Progress messages received. */
+  /** The number of progress messages received. */
   reports: number
 }
 
-// Registered, so that a task defined through the ESM build finds the threads of an app with the CommonJS build.
+// A global symbol: a task of the ESM build must find the threads of an app of the CommonJS build.
 const kThreads = Symbol.for('fastify-background-tasks.threads')
 
-/** The worker threads of an app. Before a task needs one, none is started and piscina not even loaded. */
+/** The worker threads of an app. The first task with a file loads piscina and starts the threads. */
 export class Threads {
   readonly #options: ThreadOptions
   readonly #log: FastifyBaseLogger
@@ -45,8 +45,8 @@ export class Threads {
   }
 
   /**
-   * Runs one attempt, as soon as a thread is free. Rejects with what the file throws, with the signal's reason, or with
-   * FST_BGT_THREAD where the thread has ended before the file could say anything.
+   * Runs one attempt as soon as a thread is free. Rejects with the value that the file throws, or with the reason of the signal.
+   * @throws FST_BGT_THREAD when the thread ends before the call does
    */
   async run (call: ThreadCall, attempt: ThreadAttempt): Promise<unknown> {
     attempt.signal.throwIfAborted()
@@ -61,20 +61,20 @@ export class Threads {
     }
   }
 
-  /** Ends all threads. Every task has ended when it is called. */
+  /** Ends all threads. Every task must have ended before. */
   async close (): Promise<void> {
     const open = await this.#pool?.catch(() => undefined)
-    // Its close() would reject some of the tasks that it waits for, but nothing is left to wait for.
+    // The `close` of piscina would reject some of the calls that it waits for. No call is left, so `destroy` will do.
     await open?.pool.destroy()
   }
 
   async #open (): Promise<{ pool: ThreadPool, semaphore: Semaphore }> {
     const pool = await openPool(this.#options)
-    // A file may send messages of its own, null among them.
+    // A message from the code of a file may be null.
     pool.on('message', (message) => { this.#receive(message ?? {}) })
     pool.on('error', (error) => { this.#fail(pool, error) })
-    // Piscina must not queue: its queue changes the order of tasks that have a signal, and stands still when the last
-    // thread is ended while minThreads is 0.
+    // The semaphore keeps calls out of the queue of piscina. That queue changes the order of calls that have a signal. It also
+    // stands still when the last thread ends while `minThreads` is 0.
     return { pool, semaphore: new Semaphore(Math.ceil(pool.maxThreads)) }
   }
 
@@ -114,7 +114,7 @@ export class Threads {
     if (report(running, message.progress)) running.reports++
   }
 
-  /** A thread without a task has failed. If no other is left, it was one that could not start, and piscina gives up. */
+  /** Reports a thread that failed without a task. If no thread is left, none can start: piscina has given up. */
   #fail (pool: ThreadPool, err: Error): void {
     this.#log.error({ err }, 'background thread failed')
     if (pool.threads.length > 0) return
@@ -124,7 +124,7 @@ export class Threads {
   }
 }
 
-/** Passes progress on, unless this process cannot take it: a file's own message has no JSON, or JSON is nested too deep. */
+/** Passes progress on. Returns false for a message that is not JSON, or whose JSON is too deep. */
 function report ({ attempt }: Running, progress: unknown): boolean {
   if (typeof progress !== 'string') return false
   try {

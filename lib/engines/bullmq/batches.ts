@@ -3,7 +3,7 @@ import { setImmediate } from '../../base/real-timers.js'
 
 export type Entry = Parameters<Bullmq.RedisQueueBackend['addJobs']>[0][number]
 
-/** What Redis says of one job: why it was refused, or its id. */
+/** The answer of Redis to one job: the error that refused the job, or its id. */
 export type Answer = [error: Error | null, id: string]
 
 interface Batch {
@@ -12,8 +12,8 @@ interface Batch {
 }
 
 /**
- * Collects the jobs that one turn of the event loop brings into one transaction: for ioredis, to make a transaction is as
- * much work as to fill it with several jobs.
+ * Collects the jobs of one turn of the event loop into one transaction. For ioredis, making a transaction is as much work as
+ * filling it with several jobs.
  */
 export class Batches {
   readonly #send: (entries: Entry[]) => Promise<Answer[]>
@@ -23,12 +23,12 @@ export class Batches {
     this.#send = send
   }
 
-  /** Whether jobs have been collected that are not sent yet: what comes after them must not overtake them. */
+  /** Whether collected jobs were not sent yet. A later job must not overtake them. */
   get isDue (): boolean {
     return this.#next !== undefined
   }
 
-  /** All of the jobs are stored, or none of them. Resolves to one answer each. */
+  /** Stores all of the jobs or none. Resolves to one answer for each job. */
   async add (entries: Entry[]): Promise<Answer[]> {
     const batch = this.#next ??= this.#begin()
     const start = batch.entries.length

@@ -7,16 +7,16 @@ import { postgresBackend, postgresOptions } from './postgres-backend.js'
 import { redisBackend, redisOptions } from './redis-backend.js'
 import { areConnected, failSoon } from './redis-connections.js'
 
-/** How long a connection that is opening may be waited for. */
+/** How long a call waits for a connection that is opening. */
 const PATIENCE_MS = 1000
 
-/** How long until a store that could not be reached is tried again. */
+/** How long until the next attempt to reach a store. */
 const RETRY_MS = 500
 
-/** How long the end of a connection may be waited for. What comes after it, as the deadline of close, must not be late. */
+/** How long `pause` waits for the end of a connection. The deadline of close, which comes after, must not be late. */
 const PARTING_MS = 200
 
-/** How many events the store keeps, about: results are in them. A process that is late looks at its tasks instead. */
+/** About how many events the store keeps. Events hold results, which take room. A process that is late looks at its tasks. */
 const MAX_EVENTS = 200
 
 interface CommonOptions {
@@ -25,16 +25,16 @@ interface CommonOptions {
   telemetry?: Bullmq.Telemetry
 }
 
-/** Makes BullMQ's objects, all for one queue in one store, and closes them. */
+/** Makes the objects of BullMQ for one queue in one store, and closes them. */
 export class Clients {
   readonly #bullmq: BullmqModule
   readonly #options: BullmqEngineOptions
   readonly #factory: Bullmq.BackendFactory<any, any>
   readonly #onError: (error: Error) => void
   readonly #clients = new Set<Client>()
-  /** Ends of those that nobody needed any more. */
+  /** The closing of dropped clients. */
   readonly #dropped = new Set<Promise<void>>()
-  /** Those that have been connected, if only once. */
+  /** The clients that have been connected at least once. */
   readonly #open = new Set<Client>()
   readonly #timers = new Set<NodeJS.Timeout>()
   #openedAt = Infinity
@@ -66,12 +66,12 @@ export class Clients {
     return this.#opening(new this.#bullmq.Worker<any, any, string, any, any, any>(this.#name, processor, options, this.#factory))
   }
 
-  /** Whether nothing of the client has to wait for its first connection. */
+  /** Whether a call to the client need not wait for its first connection. */
   isOpen (client: Client): boolean {
     return this.#open.has(client) || !this.#isRedis
   }
 
-  /** Rejects soon when there is no connection yet: BullMQ would wait for the first one for as long as it takes. */
+  /** Rejects soon when the client has no connection yet. BullMQ itself would wait for its first connection for ever. */
   async assertOpen (client: Client): Promise<void> {
     if (this.isOpen(client)) return
     const left = this.#openedAt + PATIENCE_MS - performance.now()
@@ -83,7 +83,7 @@ export class Clients {
     }
   }
 
-  /** Begins to close a worker, so that it waits for tasks no more: Redis tells of each task only one of those that wait. */
+  /** Begins to close a worker, so that it no longer waits for tasks. Redis tells only one waiting worker of each task. */
   async endWaiting (worker: Bullmq.Worker): Promise<void> {
     const backend = worker.getBackend()
     if (!this.#isRedis || !this.#open.has(worker) || !await areConnected(backend)) return
@@ -91,14 +91,14 @@ export class Clients {
     await within(PARTING_MS, () => backend.disconnectBlocking()).catch(() => {})
   }
 
-  /** Closes everything, what cannot be reached too. */
+  /** Closes every client, even when the store cannot be reached. */
   async close (): Promise<void> {
     this.#isClosed = true
     for (const timer of this.#timers) clearTimeout(timer)
     await Promise.all([...[...this.#clients].map((client) => this.#close(client)), ...this.#dropped])
   }
 
-  /** Closes one that nobody needs any more. */
+  /** Closes a client that is not needed any more. */
   drop (client: Client): void {
     this.#clients.delete(client)
     const dropped: Promise<void> = this.#close(client).catch(() => {}).finally(() => { this.#dropped.delete(dropped) })
@@ -106,7 +106,7 @@ export class Clients {
   }
 
   async #close (client: Client): Promise<void> {
-    // What has never been open would be waited for.
+    // BullMQ would wait for a client that has never been connected.
     await (this.#open.has(client) ? closeClient(client, this.#isRedis) : closeNow(client))
   }
 
@@ -127,7 +127,7 @@ export class Clients {
     }
   }
 
-  /** Takes charge of a new client, and calls `onOpen` once it is connected. */
+  /** Keeps a new client, and calls `onOpen` when the client is connected. */
   #opening<Opened extends Client> (client: Opened, onOpen?: () => Promise<void>): Opened {
     this.#openedAt = Math.min(this.#openedAt, performance.now())
     this.#clients.add(client)

@@ -13,13 +13,13 @@ import { redisRecords } from './redis-records.js'
 import { Runner, backoffOf } from './runner.js'
 import { StoreErrors } from './store-errors.js'
 
-/** How long a worker waits that could not ask for a task. BullMQ's own 15 seconds are as long as tasks may be lost. */
+/** How long a worker waits after a failed fetch. The 15 seconds of BullMQ are the time within which lost tasks must run again. */
 const RUN_RETRY_MS = 1000
 
-/** A task is never given up because its workers died. The largest integer of PostgreSQL, which refuses any above. */
+/** A task may lose any number of workers. This is the largest integer that PostgreSQL takes. */
 const MAX_STALLED_COUNT = 2 ** 31 - 1
 
-/** Keeps tasks in Redis or PostgreSQL, through BullMQ. */
+/** The engine that keeps tasks in Redis or PostgreSQL through BullMQ. */
 export class BullmqEngine implements Engine {
   readonly #bullmq: BullmqModule
   readonly #options: BullmqEngineOptions
@@ -39,14 +39,14 @@ export class BullmqEngine implements Engine {
     this.#lookout = new Lookout(this.#clients, () => this.#open())
   }
 
-  /** BullMQ's queue, for a dashboard. Opened on first use. */
+  /** The queue of BullMQ, for a dashboard. Opened on first use. */
   get queue (): Bullmq.Queue<JobData, unknown, string> {
     return (this.#queue ??= this.#clients.queue())
   }
 
   start (host: EngineHost): void {
     this.#errors.log = host.log
-    // So that the first request need not wait for a connection.
+    // The connection opens now, so that the first request need not wait for it.
     this.#open()
     if (!host.worker) return
     const { concurrency = host.concurrency ?? 10, lockDuration = 10_000, stalledInterval = 5_000 } = this.#options
@@ -58,7 +58,7 @@ export class BullmqEngine implements Engine {
       maxStalledCount: MAX_STALLED_COUNT,
       settings: { backoffStrategy: (attemptsMade, type, error) => backoffOf(error) }
     })
-    // By the worker's own connection: the queue's may close while a task ends.
+    // The records use the connection of the worker. The connection of the queue may close while a task ends.
     const runner = new Runner(this.#bullmq, host, this.#recordsOf(worker.getBackend()))
     this.#runner = runner
     this.#worker = worker
@@ -86,10 +86,10 @@ export class BullmqEngine implements Engine {
     const found = await records?.cancel(id, { reason: plain, at: Date.now() }) ?? 'none'
     if (found === 'none') return false
     if (found === 'again') return !isFinal((await this.get(id))?.state ?? 'cancelled')
-    // The mark is for a worker that takes the job later, the event for the one that has it now.
+    // The mark is for a worker that takes the job later. The event is for the worker that has the job now.
     const backend = this.queue.getBackend()
     await backend.publishEvent({ event: 'cancel', jobId: id, ...(plain !== undefined && { reason: JSON.stringify(plain) }) }, 10_000)
-    // So that a worker takes it, and ends it, soon.
+    // Promoted, the job is soon taken by a worker, which ends it.
     if (found === 'delayed') await backend.promote(id).catch(() => {})
     return true
   }
@@ -119,7 +119,7 @@ export class BullmqEngine implements Engine {
     return this.#options.postgres === undefined ? redisRecords(backend) : postgresRecords(backend)
   }
 
-  /** The records, where they may have one of this id. */
+  /** The records, or undefined when the id is not that of a task. */
   async #find (id: string): Promise<Records | undefined> {
     if (!isId(id)) return undefined
     await this.#clients.assertOpen(this.queue)

@@ -5,23 +5,23 @@ import { BACKOFF } from '../../options/retry-options.js'
 import { errorSnapshot } from '../../base/snapshot.js'
 import type { JobRecord, Notes } from './records.js'
 
-/** What BullMQ has no place of its own for: every request pays for each byte. */
+/** The parts of a task that BullMQ has no place of its own for. Each byte is a cost of every request. */
 export interface JobData extends Omit<StoredTask, 'id' | 'name' | 'createdAt' | 'retry' | 'delay' | 'priority'>, Partial<Notes> {
-  /** Of the retries, what is not usual. Their number is in BullMQ's `attempts`. */
+  /** The retry options, if they differ from the defaults. The number of retries is in the `attempts` of BullMQ. */
   retry?: Partial<StoredRetry>
 }
 
 export type TaskJob = Job<JobData, unknown, string>
 
-/** Ids are UUIDs. Whatever else somebody asks for may be the name of another key in Redis. */
+/** Whether an id is a UUID, as those of tasks are. Any other id may be the name of another key in Redis. */
 export function isId (id: string): boolean {
   return /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/.test(id)
 }
 
-/** What `addBulk` takes for a task. */
+/** The job that `addBulk` takes for a task. */
 export function toJob (task: StoredTask, removeAfterMs: number): { name: string, data: JobData, opts: JobsOptions } {
   const { id, name, payload, createdAt, timeout, retry, delay, key, priority, reqId, trace } = task
-  // Every request pays for this: the rest of a pattern takes several times as long.
+  // The cost is one of each request: a rest pattern takes several times as long.
   const data: { -readonly [Key in keyof JobData]: JobData[Key] } = { payload }
   if (timeout !== undefined) data.timeout = timeout
   if (retry !== undefined && isUnusual(retry)) data.retry = retry
@@ -33,7 +33,7 @@ export function toJob (task: StoredTask, removeAfterMs: number): { name: string,
     jobId: id,
     timestamp: createdAt,
     attempts: 1 + (retry?.retries ?? 0),
-    // The delay is that of the outcome: see the worker's backoffStrategy.
+    // The outcome of an attempt has the delay: see `backoffStrategy` of the worker.
     backoff: { type: 'custom' },
     removeOnComplete: removed,
     removeOnFail: removed
@@ -104,7 +104,7 @@ function timesOf ({ attemptsMade, startedAt, processedOn, finishedOn }: JobRecor
   return { attempts: attemptsMade + (state === 'active' ? 1 : 0), startedAt: startedAt ?? processedOn, finishedAt: finishedOn }
 }
 
-/** A job that was cancelled between attempts ended then. That a worker has to take it once more, and ends it, is no attempt. */
+/** The times of a job that was cancelled between attempts. A worker must take the job once more to end it: that is no attempt. */
 function endedByMark (record: JobRecord, state: TaskSnapshot['state']): Times | undefined {
   const { attemptsMade, attemptsStarted, finishedOn, startedAt, processedOn, cancelled } = record
   if (state !== 'cancelled' || cancelled === undefined) return undefined
@@ -114,7 +114,7 @@ function endedByMark (record: JobRecord, state: TaskSnapshot['state']): Times | 
   return { attempts, startedAt: startedAt ?? (isTakenAgain ? undefined : processedOn), finishedAt: cancelled.at }
 }
 
-/** A job that is cancelled while it runs is active until its worker has said how it ended. */
+/** The state of a job. A job that is cancelled while it runs stays active until its worker has ended it. */
 function stateOf ({ state, attemptsStarted, cancelled }: JobRecord): TaskSnapshot['state'] {
   const isEnding = state === 'active' && cancelled?.during === attemptsStarted
   return cancelled !== undefined && !isEnding ? 'cancelled' : STATES[state] ?? 'waiting'
@@ -126,18 +126,18 @@ function errorOf ({ error, name, failedReason }: JobRecord, state: TaskSnapshot[
   return undefined
 }
 
-/** What a job returns: BullMQ makes null of no result, so that a result of null must look otherwise. */
+/** The value that a job returns to BullMQ. BullMQ turns undefined into null, so a result is wrapped to tell null apart. */
 export function toReturnvalue (result: unknown): { value: unknown } | undefined {
   return result === undefined ? undefined : { value: result }
 }
 
-/** What another program has returned is no wrapped result, and shown as it is; it may look like one by chance. */
+/** Unwraps the result of a job. The result of another program is not wrapped, and is shown as it is. */
 function resultOf ({ returnvalue }: JobRecord): { result?: unknown } {
   if (returnvalue === null || returnvalue === undefined) return {}
   return { result: isWrapped(returnvalue) && Object.keys(returnvalue).length === 1 ? returnvalue.value : returnvalue }
 }
 
-/** Progress and results are wrapped: BullMQ's own words for none are 0 and null. */
+/** Whether progress or a result was stored by this package, which wraps both. BullMQ stores 0 and null for none. */
 function isWrapped (stored: unknown): stored is { value: unknown } {
   return typeof stored === 'object' && stored !== null && 'value' in stored
 }

@@ -5,23 +5,23 @@ import type { Clients } from './clients.js'
 import type { Look, Records } from './records.js'
 import type { Runner } from './runner.js'
 
-/** How often tasks that run are looked at, although no event says that one is cancelled: it may get lost. */
+/** How often running tasks are looked at for a cancellation, because its event may get lost. */
 const LOOK_MS = 1000
 
-/** How often tasks that are watched are looked at, although no event says that one has changed. */
+/** How often watched tasks are looked at for a change, because its event may get lost. */
 const WATCHED_LOOK_MS = 5000
 
-/** How many tasks one look asks for: Redis does nothing else meanwhile. */
+/** How many tasks one command looks at. Redis runs no other command meanwhile. */
 const LOOK_SIZE = 500
 
 const CHANGES = ['waiting', 'active', 'delayed', 'progress', 'completed', 'failed', 'stalled', 'removed'] as const
 
-/** Sees what happens in all processes: by BullMQ's events, as long as somebody wants to know, and by a look now and then. */
+/** Notices changes of tasks in all processes, by BullMQ's events and by regular looks. It works only for a worker or watchers. */
 export class Lookout {
   readonly #clients: Clients
   readonly #records: () => Records
   readonly #watchers = new Watchers()
-  /** Of the tasks that are watched, as the last look found them. */
+  /** The versions of watched tasks, as the last look found them. */
   #versions = new Map<string, string>()
   #runner: Runner | undefined
   #events: Bullmq.QueueEvents | undefined
@@ -34,18 +34,18 @@ export class Lookout {
     this.#records = records
   }
 
-  /** Tells a worker of cancellations. */
+  /** Tells the runner of a worker about cancellations. */
   serve (runner: Runner): void {
     this.#runner = runner
     this.#follow()
   }
 
-  /** Calls `onChange` after each change of the task, perhaps too often, until the function it returns is called. */
+  /** Calls `onChange` after each change of the task, perhaps more often. The returned function ends the watch. */
   watch (id: string, onChange: () => void): () => void {
     const events = this.#follow()
     const end = this.#watchers.add(id, onChange)
     let isOver = false
-    // What happens until the stream of events is open would go unseen.
+    // A change before the stream of events is open gives no event, so the watcher looks once.
     events.waitUntilReady().then(() => { if (!isOver) onChange() }, () => {})
     return () => {
       isOver = true
@@ -57,7 +57,7 @@ export class Lookout {
     clearInterval(this.#timer)
   }
 
-  /** Listens, and keeps looking. */
+  /** Listens to events, and starts regular looks. */
   #follow (): Bullmq.QueueEvents {
     this.#timer ??= setInterval(() => { this.#tick() }, LOOK_MS)
     if (this.#events !== undefined) return this.#events
@@ -76,11 +76,11 @@ export class Lookout {
     if (this.#runner === undefined && this.#watchers.empty) return this.#rest()
     if (this.#isLooking) return
     this.#isLooking = true
-    // Where the store cannot be asked the next tick tries again.
+    // If the store cannot be asked, the next tick tries again.
     this.#look().catch(() => {}).finally(() => { this.#isLooking = false })
   }
 
-  /** Nobody wants to know anything. */
+  /** Stops looks and events, because there is no worker and no watcher. */
   #rest (): void {
     clearInterval(this.#timer)
     this.#timer = undefined

@@ -1,4 +1,4 @@
-/** Says what to install where BullMQ is missing, and leaves any other failure to load it as it is. */
+/** Throws an error that says what to install when BullMQ is missing. Throws any other error as it is. */
 export function explainMissing (error: unknown): never {
   const { code, message } = error as NodeJS.ErrnoException
   if ((code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') && /'bullmq'/.test(message)) {

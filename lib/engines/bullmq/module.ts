@@ -1,4 +1,4 @@
 import type * as Bullmq from 'bullmq'
 
-/** What BullMQ exports, whichever way it was loaded. */
+/** The exports of BullMQ, from `import` or from `require`. */
 export type BullmqModule = Omit<typeof Bullmq, 'default'>

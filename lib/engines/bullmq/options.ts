@@ -4,9 +4,9 @@ import { MAX_DELAY_MS, type Rule, type Rules, checkOptions, integer, isObject, t
 
 /** Options of `bullmqEngine`. Exactly one of `connection` and `postgres` is needed. */
 export interface BullmqEngineOptions {
-  /** Where Redis or Valkey is: ioredis options, `{ url }` among them. Needs `ioredis`. */
+  /** The connection to Redis or Valkey: ioredis options, which may be `{ url }`. Needs `ioredis`. */
   connection?: RedisOptions
-  /** Where PostgreSQL is: a connection string, options of `pg.Pool`, or a pool of one's own. Needs `pg`. */
+  /** The connection to PostgreSQL: a connection string, options of `pg.Pool`, or a pool. Needs `pg`. */
   postgres?: PostgresConnectionOptions
   /**
    * Name of the BullMQ queue. All processes of an app use the same one.
@@ -15,36 +15,36 @@ export interface BullmqEngineOptions {
   queue?: string
   /**
    * How many tasks this process takes at once, at least 1.
-   * @default the plugin's concurrency, or 10
+   * @default the `concurrency` of the plugin, or 10
    */
   concurrency?: number
   /**
-   * Milliseconds that a worker may be silent before its tasks are taken for lost, at least 1000. A task that blocks the
-   * event loop for longer runs twice.
+   * Milliseconds that a worker may be silent before its tasks count as lost, at least 1000. A task that blocks the event loop
+   * for longer runs twice.
    * @default 10000
    */
   lockDuration?: number
   /**
-   * Milliseconds between two looks for tasks that were lost, at least 100.
+   * Milliseconds between two looks for lost tasks, at least 100.
    * @default 5000
    */
   stalledInterval?: number
   /**
-   * Milliseconds that a finished task can still be looked up. An older one goes when
-   * another task ends as it did, completed or not. At least 1000.
+   * Milliseconds that a finished task can be looked up, at least 1000. An older completed task is removed when another task
+   * completes. An older failed or cancelled task is removed when another one fails or is cancelled.
    * @default 86400000, a day
    */
   removeAfter?: number
   /**
-   * Put in front of all Redis keys, as BullMQ's option of this name.
+   * The text in front of all Redis keys. The same as the option of BullMQ.
    * @default 'bull'
    */
   prefix?: string
-  /** BullMQ's limit on tasks in a time, over all processes. */
+  /** The option `limiter` of BullMQ: how many tasks start in a time, over all processes. */
   limiter?: RateLimiterOptions
-  /** BullMQ's metrics. */
+  /** The option `metrics` of BullMQ. */
   metrics?: MetricsOptions
-  /** BullMQ's telemetry, for spans of its own. */
+  /** The option `telemetry` of BullMQ, for the spans that BullMQ makes. */
   telemetry?: Telemetry
 }
 

@@ -2,7 +2,7 @@ import type * as Bullmq from 'bullmq'
 import type { BullmqModule } from './module.js'
 import { failMarked } from './records.js'
 
-/** What we use of a connection's inside: it keeps the outcome of its first attempt to open for ever. */
+/** The private members of a connection that are used here. `readyPromise` keeps the outcome of the first opening for ever. */
 interface Opening {
   readyPromise?: Promise<void> | undefined
   waitUntilReady: () => Promise<void>
@@ -10,17 +10,17 @@ interface Opening {
 
 interface Connection extends Opening, NodeJS.EventEmitter {
   pool: NodeJS.EventEmitter
-  /** Undefined until it begins to close. */
+  /** Undefined until the connection begins to close. */
   isClosing: unknown
   getListenClient: () => Promise<unknown>
 }
 
-/** What we use of a backend's inside: it subscribes to events once, and then waits for each. */
+/** The private members of a backend that are used here. The backend subscribes to events once, and then waits for each event. */
 interface Listening {
   ensureListeningEvents: () => Promise<unknown>
 }
 
-/** BullMQ's backend for PostgreSQL, except that it opens late if PostgreSQL starts late, and closes at once. */
+/** The PostgreSQL backend of BullMQ with two changes: it waits for a PostgreSQL that starts late, and closes at once. */
 export function postgresBackend (bullmq: BullmqModule): Bullmq.BackendFactory<any, any> {
   return (name, options, more) => {
     const backend = bullmq.createPostgresBackend(name, options, more)
@@ -30,7 +30,7 @@ export function postgresBackend (bullmq: BullmqModule): Bullmq.BackendFactory<an
     guard(connection)
     const { getListenClient } = connection
     connection.getListenClient = async () => {
-      // Nobody would give back a client that is lent from now on, and the pool of a user never end.
+      // A client that is lent after this would never be released, and the pool of the user would never end.
       if (connection.isClosing !== undefined) throw new Error('the connection is closed')
       return await getListenClient.call(connection)
     }
@@ -51,7 +51,7 @@ export function postgresBackend (bullmq: BullmqModule): Bullmq.BackendFactory<an
       return await readEvents.apply(backend, args)
     }
     backend.disconnect = async () => {
-      // A wait for events that has not quite begun would not be ended, and its timer keep the process alive for 5 seconds.
+      // `disconnect` does not end a wait for events that is still starting. Its timer would keep the process alive for 5 seconds.
       if (isListening) await (backend as unknown as Listening).ensureListeningEvents().catch(() => {})
       await disconnect.call(backend)
     }
@@ -61,10 +61,10 @@ export function postgresBackend (bullmq: BullmqModule): Bullmq.BackendFactory<an
 
 const guarded = new WeakSet<object>()
 
-/** Keeps errors of idle and of lent clients from ending the process; the query of a lent one rejects all the same. */
+/** Keeps errors of idle and lent clients from ending the process. The query of a lent client rejects all the same. */
 function guard (connection: Connection): void {
   const { pool } = connection
-  // BullMQ would leave its listener on a pool of the user's.
+  // BullMQ itself would leave its listener on the pool of the user.
   const own = pool.listeners('error').at(-1) as () => void
   connection.once('close', () => { pool.off('error', own) })
   if (!guarded.has(pool)) {
@@ -74,13 +74,13 @@ function guard (connection: Connection): void {
   }
 }
 
-/** What BullMQ takes: its tables are to be made and kept up to date when a connection of its own opens. */
+/** The connection options for BullMQ. With `migrate`, BullMQ makes and updates its tables when it opens a connection of its own. */
 export function postgresOptions (postgres: Bullmq.PostgresConnectionOptions): Bullmq.PostgresConnectionOptions {
   if (typeof postgres === 'string') return { connectionString: postgres, migrate: true }
   return isPool(postgres) ? postgres : { migrate: true, ...postgres }
 }
 
-/** Makes BullMQ's tables in a pool of the user's, which BullMQ itself leaves as it is. */
+/** Makes the tables of BullMQ through the pool of the user. BullMQ itself does not migrate such a pool. */
 async function migrate (bullmq: BullmqModule, pool: Bullmq.PgPool): Promise<void> {
   const client = await pool.connect()
   try {

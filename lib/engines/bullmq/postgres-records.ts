@@ -2,7 +2,7 @@ import type * as Bullmq from 'bullmq'
 import type { TaskErrorSnapshot } from '../../../types/index.js'
 import { CANCELLED, type Cancellation, type Cancelled, type Records } from './records.js'
 
-/** The mark is a row of its own that goes with the job: BullMQ takes it for a child that has failed. */
+/** The mark of a cancellation is a row that is removed with its job. BullMQ takes the row for a child that has failed. */
 const MARK = "mark.parent_queue = job.queue AND mark.parent_id = job.id AND mark.child_key = 'cancelled'"
 
 const READ = `
@@ -17,7 +17,7 @@ SELECT id, concat_ws(' ', state, attempts_made, attempts_started, mark.value, md
   FROM job LEFT JOIN job_dependency AS mark ON ${MARK}
  WHERE queue = $1 AND id = ANY($2)`
 
-/** One statement: a worker that completes the job waits for it, or has come before. */
+/** One statement marks the job. A worker that completes the job comes before the statement, or waits for it. */
 const CANCEL = `
 WITH marked AS (
   UPDATE job SET deferred_failure = $4 WHERE queue = $1 AND id = $2 AND state NOT IN ('completed', 'failed')
@@ -34,7 +34,7 @@ SELECT CASE WHEN NOT EXISTS (SELECT FROM mark) THEN 'again' WHEN state = 'delaye
 
 const NOTE = 'UPDATE job SET data = data || jsonb_build_object($3::text, $4::jsonb) WHERE queue = $1 AND id = $2'
 
-/** What we use of a backend's inside: it waits until it is open, and knows when it closes. */
+/** The private members of a backend that are used here. `query` waits until the backend is open. */
 interface Queries {
   queueName: string
   query: (text: string, values: unknown[]) => Promise<{ rows: any[] }>

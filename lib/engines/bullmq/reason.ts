@@ -4,14 +4,13 @@ import { errorSnapshot } from '../../base/snapshot.js'
 import { toKeepable } from '../../base/text.js'
 
 /**
- * The reason of a cancellation as it is stored and sent to other processes: what JSON can say stays, an error becomes its
- * name, code and message, anything else the words for it in an error message. A reason never keeps a task from being
- * cancelled.
+ * The reason of a cancellation as plain JSON, for the store and other processes. A JSON value stays as it is. An error becomes
+ * its name, code and message. Any other value becomes the words of `describe`, so that a reason never hinders a cancellation.
  */
 export function toPlainReason (reason: unknown): unknown {
   if (reason === undefined) return undefined
   try {
-    // JSON makes an empty object of an error.
+    // JSON would turn an error into an empty object.
     return reason instanceof Error ? errorSnapshot(reason) : copyKeepable(reason, 'the reason')
   } catch {
     return toKeepable(describe(reason))

@@ -1,17 +1,17 @@
 import type * as Bullmq from 'bullmq'
 import type { TaskErrorSnapshot } from '../../../types/index.js'
 
-/** That somebody has cancelled a job. */
+/** The mark of a cancelled job. */
 export interface Cancellation {
-  /** Plain JSON. */
+  /** The reason, as plain JSON. */
   readonly reason?: unknown
-  /** When, in milliseconds. */
+  /** The time of the cancellation, in milliseconds since 1970. */
   readonly at: number
-  /** How many times the job had been taken by then: a worker that takes it later does not run it. */
+  /** How many times workers had taken the job before the cancellation. A worker that takes the job later does not run it. */
   readonly during: number
 }
 
-/** What is known of a job at one moment, except its payload. */
+/** A job at one moment, without its payload. */
 export interface JobRecord {
   readonly id: string
   readonly name: string
@@ -25,31 +25,31 @@ export interface JobRecord {
   readonly progress: unknown
   readonly returnvalue: unknown
   readonly failedReason: string | undefined
-  /** Why the last attempt failed, with what BullMQ's `failedReason` has no place for. */
+  /** The error of the last attempt. The `failedReason` of BullMQ has only its message. */
   readonly error: TaskErrorSnapshot | undefined
-  /** When the first attempt started, of a job that has been tried again: BullMQ's `processedOn` is that of the last one. */
+  /** When the first attempt of a retried job started. The `processedOn` of BullMQ is that of the last attempt. */
   readonly startedAt: number | undefined
   readonly cancelled: Cancellation | undefined
 }
 
-/** What a look at a job tells that must cost little. */
+/** The part of a job that a regular look reads at little cost. */
 export interface Look {
   readonly id: string
-  /** Another one after each change. */
+  /** A text that differs after each change of the job. */
   readonly version: string
   readonly cancelled: Cancellation | undefined
 }
 
-/** What a cancellation finds: a job that had ended or never was, one that was cancelled before, or the state it was in. */
+/** The answer to a cancellation. `none`: no unfinished job. `again`: cancelled before. Otherwise, the job was delayed or not. */
 export type Cancelled = 'none' | 'again' | 'delayed' | 'other'
 
-/** Reads and marks jobs, each time in one step of the store, and without their payloads. */
+/** Reads and marks jobs without their payloads. Each method is one step of the store. */
 export interface Records {
   read (id: string): Promise<JobRecord | undefined>
   look (ids: string[]): Promise<Look[]>
-  /** Marks a job that has not ended, and frees its key. From then on it cannot complete. */
+  /** Marks an unfinished job and frees its key. A marked job cannot complete. */
   cancel (id: string, mark: Omit<Cancellation, 'during'>): Promise<Cancelled>
-  /** Keeps a fact of a job that BullMQ has no place for. */
+  /** Notes a fact in the data of a job, because BullMQ has no place for it. */
   note<Name extends keyof Notes> (id: string, name: Name, value: Notes[Name]): Promise<void>
 }
 
@@ -58,13 +58,13 @@ export interface Notes {
   startedAt: number
 }
 
-/** What BullMQ gives as the reason of a failure. */
+/** The `failedReason` of a cancelled job. */
 export const CANCELLED = 'cancelled'
 
-/** BullMQ's code for a job that cannot complete because a child of it has failed: what a mark looks like to BullMQ. */
+/** The code of BullMQ for a job that cannot complete because a child has failed. To BullMQ, a mark is such a child. */
 const HAS_FAILED_CHILD = -9
 
-/** Has a job fail that was marked before it could complete. */
+/** Changes a backend so that a marked job fails in place of completing. */
 export function failMarked (backend: Bullmq.IQueueBackend): void {
   const complete = backend.moveToCompleted.bind(backend)
   backend.moveToCompleted = async (job, value, removeOnComplete, token, fetchNext) => {

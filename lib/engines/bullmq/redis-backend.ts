@@ -7,8 +7,8 @@ import { failMarked } from './records.js'
 import { clearSocketTimeouts, reconnectOn } from './redis-connections.js'
 
 /**
- * BullMQ's backend for Redis, except that a batch is stored whole or not at all, and that the batches of one turn of the
- * event loop are sent together, and so are its single jobs.
+ * The Redis backend of BullMQ with two changes. A batch is stored whole or not at all. The batches of one turn of the event loop
+ * are sent together, and so are its single jobs.
  */
 export function redisBackend (bullmq: BullmqModule): Bullmq.BackendFactory<Bullmq.RedisQueueBackend> {
   return (name, options, more) => {
@@ -18,7 +18,7 @@ export function redisBackend (bullmq: BullmqModule): Bullmq.BackendFactory<Bullm
     const addJob = backend.addJob.bind(backend)
     const addJobs = backend.addJobs.bind(backend)
 
-    // BullMQ sends a batch as a pipeline: when memory runs out in the middle of it, half of it is stored.
+    // BullMQ itself sends a batch as a pipeline. If Redis runs out of memory in the middle, half of the batch is stored.
     const batches = new Batches(async (entries) => {
       const transaction = (await backend.client).multi()
       for (const { job, jobId, parentKeyOpts } of entries) {
@@ -27,7 +27,7 @@ export function redisBackend (bullmq: BullmqModule): Bullmq.BackendFactory<Bullm
       return await transaction.exec() as Answer[]
     })
 
-    // A transaction costs ioredis much more CPU than a command, so that one job is better off without.
+    // A transaction costs ioredis much more CPU than a command, so a single job is sent as a command.
     backend.addJob = async (job, jobId, parentKeyOpts = {}) => {
       if (batches.isDue) return (await backend.addJobs([{ job, jobId, parentKeyOpts }]))[0] as string
       const { stream } = await backend.client as { stream?: Socket }
@@ -37,7 +37,7 @@ export function redisBackend (bullmq: BullmqModule): Bullmq.BackendFactory<Bullm
     backend.addJobs = async (entries) => {
       const answers = await batches.add(entries)
       const failure = answers.find(([error]) => error)?.[0]
-      // Redis has dropped its scripts. A pipeline sends them anew, and what is stored already is not stored twice.
+      // Redis has dropped its scripts. The pipeline of BullMQ sends them again, and stores no job twice.
       if (failure?.message.includes('NOSCRIPT') === true) return await addJobs(entries)
       if (failure) await reconnectOn(failure, backend)
       if (failure) throw failure
@@ -47,30 +47,30 @@ export function redisBackend (bullmq: BullmqModule): Bullmq.BackendFactory<Bullm
   }
 }
 
-/** Has what is written in this turn of the event loop go out in one piece: a system call for each is a large part of its cost. */
+/** Sends all writes of this turn of the event loop in one piece. A system call is a large part of the cost of a write. */
 function holdWrites (socket: Socket): void {
   if (socket.writableCorked > 0) return
   socket.cork()
   setImmediate(() => { socket.uncork() })
 }
 
-/** Whether the server has become a replica: the name that was connected to leads to another one by now, or soon. */
+/** Whether the server has become a replica. Its host name then leads to another server, now or soon. */
 function isReadOnly ({ message }: Error): boolean {
   return message.includes('READONLY')
 }
 
 const MAX_RETRY_DELAY_MS = 500
 
-/** How long a dead connection to a store that answers at once may go unnoticed. */
+/** How long a dead connection may go unnoticed, if its commands are answered at once. */
 const SOCKET_TIMEOUT_MS = 5000
 
-/** As long as a worker waits for a task on its connection, and more. */
+/** The same for the connection of a worker, which may wait longer for a task. */
 const BLOCKING_SOCKET_TIMEOUT_MS = 20_000
 
-/** What we ask of ioredis unless the user says otherwise. `blocking`: the connection may wait for an answer. */
+/** The options of ioredis, with defaults for what the user leaves out. `blocking`: commands may wait for a task. */
 export function redisOptions (connection: Bullmq.RedisOptions | undefined, blocking: boolean): Bullmq.RedisOptions {
   return {
-    // BullMQ's own delays grow to 20 seconds, for which nothing would be stored although Redis is back.
+    // The delays of BullMQ itself grow to 20 seconds. Storing would fail for so long although Redis is back.
     retryStrategy: (times: number) => Math.min(50 * 2 ** times, MAX_RETRY_DELAY_MS),
     reconnectOnError: isReadOnly,
     socketTimeout: blocking ? BLOCKING_SOCKET_TIMEOUT_MS : SOCKET_TIMEOUT_MS,

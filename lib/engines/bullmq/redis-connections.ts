@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type * as Bullmq from 'bullmq'
 
-/** What we use of an ioredis client. */
+/** The members of an ioredis client that are used here. */
 interface Client extends NodeJS.EventEmitter {
   status: string
   options: { maxRetriesPerRequest: number | null, retryStrategy?: unknown, reconnectOnError?: ((error: Error) => unknown) | null }
@@ -18,8 +18,8 @@ interface TimedClient extends NodeJS.EventEmitter {
 }
 
 /**
- * Ends the socket timeout of a connection with the connection: that of ioredis 5 would keep the process alive, or end the
- * connection that comes next.
+ * Clears the socket timeout of a connection when the connection closes. In ioredis 5 the timeout would go on. It would keep the
+ * process alive, or end the next connection.
  */
 export function clearSocketTimeouts ({ connection, blockingConnection }: Bullmq.RedisQueueBackend): void {
   for (const part of [connection, blockingConnection]) {
@@ -32,8 +32,8 @@ export function clearSocketTimeouts ({ connection, blockingConnection }: Bullmq.
 }
 
 /**
- * Has commands fail soon when the connection is lost, so that what was refused is not stored minutes later. Not before it
- * is open: a failure of BullMQ's first command is final for its connection.
+ * Has commands fail soon after the connection is lost, so that a refused task is not stored minutes later. Call it only after
+ * the connection is open: if the first command of BullMQ fails, its connection never opens.
  */
 export async function failSoon (backend: Bullmq.RedisQueueBackend): Promise<void> {
   for (const { options } of await clientsOf(backend)) options.maxRetriesPerRequest = 1
@@ -44,24 +44,24 @@ export async function areConnected (backend: Bullmq.RedisQueueBackend): Promise<
   return (await clientsOf(backend)).every(({ status }) => status === 'ready')
 }
 
-/** Reconnects where the options say so of an error: ioredis asks about a transaction, not about what is in it. */
+/** Reconnects if `reconnectOnError` says so. For a transaction, ioredis does not ask about the errors of its commands. */
 export async function reconnectOn (error: Error, backend: Bullmq.RedisQueueBackend): Promise<void> {
   const client = await backend.client as unknown as Client
   if (client.options.reconnectOnError?.(error)) client.disconnect(true)
 }
 
-/** Makes no further attempt to connect, waits for the outcome of the present one, and resolves to whether all are connected. */
+/** Stops further attempts to connect, and waits for the present ones. Resolves to whether all connections are open. */
 export async function settleConnections (backend: Bullmq.RedisQueueBackend): Promise<boolean> {
   const clients = await clientsOf(backend)
   await Promise.all(clients.map(async (client) => {
     client.options.retryStrategy = null
-    // To disconnect now would leave commands, and BullMQ's timers for them, without an end.
+    // If the client disconnected now, its commands and the timers of BullMQ for them would never end.
     if (client.status !== 'ready' && client.status !== 'end') await Promise.race([once(client, 'ready'), once(client, 'end')]).catch(() => {})
   }))
   return await areConnected(backend)
 }
 
-/** Lets go of connections that cannot be closed in good order. */
+/** Cuts connections that cannot be closed in good order. */
 export async function cutConnections (backend: Bullmq.RedisQueueBackend): Promise<void> {
   for (const client of await clientsOf(backend)) client.disconnect()
 }

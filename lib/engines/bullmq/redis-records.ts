@@ -34,8 +34,8 @@ return looks
 `
 
 /**
- * KEYS: the job, the set of delayed jobs. ARGV: the start of all keys, the id, the mark, the reason for BullMQ. The mark
- * keeps the job from running again, and from completing: to BullMQ it is a failure put off, and a child that has failed.
+ * KEYS: the job, the set of delayed jobs. ARGV: the start of all keys, the id, the mark, the reason for BullMQ. The field `defa`,
+ * a deferred failure, keeps the job from running again. The failed child keeps the job from completing.
  */
 const CANCEL = `
 local key = KEYS[1]
@@ -50,7 +50,7 @@ if dedup and redis.call('GET', dedup) == ARGV[2] then redis.call('DEL', dedup) e
 return redis.call('ZSCORE', KEYS[2], ARGV[2]) and 'delayed' or 'other'
 `
 
-/** KEYS: the job. ARGV: a field and its value. A job that is gone must not come back. */
+/** KEYS: the job. ARGV: a field and its value. A removed job must not come back. */
 const NOTE = `
 if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
 `
@@ -62,7 +62,7 @@ const COMMANDS = {
   backgroundTaskNote: { numberOfKeys: 1, lua: NOTE }
 }
 
-/** The fields of a job's hash as `READ` gives them, absent ones as null. */
+/** The answer of `READ`: the state of a job and fields of its hash. An absent field is null. */
 type Fields = [
   state: Bullmq.JobState, name: string, timestamp: string, atm: string | null, ats: string | null, processedOn: string | null,
   finishedOn: string | null, progress: string | null, returnvalue: string | null, failedReason: string | null,
@@ -112,7 +112,7 @@ export function redisRecords (backend: Bullmq.RedisQueueBackend): Records {
       return looks.map(([id, version, cancelled]) => ({ id, version, cancelled: parseOrText(cancelled) }))
     },
     async cancel (id, mark) {
-      // `at` is the field that is always there: the script puts another one in front of it.
+      // The mark always has the field `at`. The script puts the field `during` in front of it.
       return await run<Cancelled>('backgroundTaskCancel', [base + id, keys.delayed, base, id, JSON.stringify(mark), CANCELLED])
     },
     async note (id, name, value) {

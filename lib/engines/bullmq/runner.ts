@@ -4,7 +4,7 @@ import type { BullmqModule } from './module.js'
 import type { Records } from './records.js'
 import { withStackOf } from './stack.js'
 
-/** A failed attempt that BullMQ shall have run again. It has no name of the handler's: BullMQ takes some for its own. */
+/** Tells BullMQ to retry a job. The error does not take the name of the handler's error: BullMQ gives some names a meaning. */
 class RetryError extends Error {
   readonly delayMs: number
 
@@ -14,23 +14,23 @@ class RetryError extends Error {
   }
 }
 
-/** What BullMQ is told of an error. It takes the message of its own `RateLimitError` for a job that is to run again. */
+/** The message of an error for BullMQ. A message like that of BullMQ's `RateLimitError` would have the job run again. */
 function messageOf ({ name, message }: TaskErrorSnapshot): string {
   return message.startsWith('bullmq:') ? `${name}: ${message}` : message
 }
 
-/** BullMQ's `backoffStrategy`: waits as long as the outcome says. */
+/** The `backoffStrategy` for BullMQ: the delay of the outcome, in milliseconds. */
 export function backoffOf (error: Error | undefined): number {
   return error instanceof RetryError ? error.delayMs : 0
 }
 
-/** Runs BullMQ's jobs by the host, and tells BullMQ what becomes of them. */
+/** Has the host run the jobs of BullMQ, and tells BullMQ the outcomes. */
 export class Runner {
   readonly #bullmq: BullmqModule
   readonly #host: EngineHost
   readonly #records: Records
   readonly #running = new Map<string, AbortController>()
-  /** Jobs that come from now on are for other processes. */
+  /** Whether this process gives new jobs back for other processes. */
   paused = false
 
   constructor (bullmq: BullmqModule, host: EngineHost, records: Records) {
@@ -39,12 +39,12 @@ export class Runner {
     this.#records = records
   }
 
-  /** The ids of the tasks that run here. */
+  /** The ids of the tasks that run in this process. */
   get running (): string[] {
     return [...this.#running.keys()]
   }
 
-  /** Somebody, in some process, has cancelled a task. */
+  /** Aborts a task that was cancelled in any process, if the task runs in this one. */
   cancel (id: string, reason: unknown): void {
     this.#running.get(id)?.abort(reason)
   }
@@ -55,7 +55,7 @@ export class Runner {
     const controller = new AbortController()
     this.#running.set(id, controller)
     const reports = new Reports(job)
-    // BullMQ would keep, and send with each failure, the stacks of all attempts.
+    // BullMQ itself would keep the stacks of all attempts, and send them with each failure.
     job.opts.stackTraceLimit = 1
     let thrown: unknown
     try {
@@ -68,7 +68,7 @@ export class Runner {
       await reports.sent
       return await this.#conclude(job, token, outcome, thrown)
     } finally {
-      // A job that was taken for lost may run once more by now.
+      // The job may have counted as lost, and may run a second time by now.
       if (this.#running.get(id) === controller) this.#running.delete(id)
     }
   }
@@ -84,17 +84,17 @@ export class Runner {
       case 'interrupted':
         return await this.#giveBack(job, token, outcome.delay)
       case 'cancelled':
-        // Marked by now, unless it was cancelled in this process.
+        // A task that was cancelled in this process has no mark yet.
         await this.#records.cancel(idOf(job), { at: Date.now() }).catch(() => {})
         throw new UnrecoverableError(messageOf(outcome.error))
       case 'failed':
-        // That this fails must not be taken for a failed attempt, which would be tried again.
+        // If the note fails, the outcome must still be final. BullMQ would retry the job for any other error.
         await this.#records.note(idOf(job), 'error', outcome.error).catch(() => {})
         throw withStackOf(thrown, outcome.error, new UnrecoverableError(messageOf(outcome.error)))
     }
   }
 
-  /** Has the job run again, perhaps elsewhere, without counting this attempt. */
+  /** Gives the job back, so that any worker runs it again. This attempt does not count. */
   async #giveBack (job: TaskJob, token: string | undefined, delayMs?: number): Promise<never> {
     if (delayMs !== undefined) {
       await job.moveToDelayed(Date.now() + delayMs, token)
@@ -105,10 +105,10 @@ export class Runner {
   }
 }
 
-/** Sends one task's progress, one report at a time; of those that come meanwhile only the last. */
+/** Sends the progress of one task, one report at a time. Of the reports that come meanwhile, only the last is sent. */
 class Reports {
   readonly #job: TaskJob
-  /** Settles once everything has been sent, or could not be. */
+  /** Resolves when every report was sent or lost. Undefined while no report is on its way. */
   sent: Promise<void> | undefined
   #next: { value: unknown } | undefined
 
@@ -125,7 +125,7 @@ class Reports {
     while (this.#next !== undefined) {
       const report = this.#next
       this.#next = undefined
-      // Progress is for who watches: the task does not fail because a report was lost.
+      // A lost report does not fail the task.
       await this.#job.updateProgress(report).catch(() => {})
     }
     this.sent = undefined

@@ -1,7 +1,7 @@
 import type { TaskErrorSnapshot } from '../../../types/index.js'
 import { toKeepable } from '../../base/text.js'
 
-/** Gives the error, by which BullMQ learns of a failed attempt, the stack of what the handler threw: dashboards show it. */
+/** Gives the error for BullMQ the stack of the error that the handler threw. Dashboards show the stack. */
 export function withStackOf<Failure extends Error> (thrown: unknown, { name, message }: TaskErrorSnapshot, failure: Failure): Failure {
   failure.stack = toKeepable(stackOf(thrown) ?? `${name}: ${message}`)
   return failure
@@ -12,7 +12,7 @@ function stackOf (thrown: unknown): string | undefined {
     const stack = thrown instanceof Error ? thrown.stack : undefined
     return typeof stack === 'string' ? stack : undefined
   } catch {
-    // A proxy, or a getter, that throws.
+    // A proxy or a getter may throw.
     return undefined
   }
 }

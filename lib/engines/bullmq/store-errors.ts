@@ -1,9 +1,9 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { Quiet } from '../../base/quiet.js'
 
-/** Says what is wrong with the store: once a minute for each kind, for every connection fails again and again. */
+/** Logs the errors of the store, each kind once a minute. In an outage every connection fails again and again. */
 export class StoreErrors {
-  /** Set once there is somebody to tell. */
+  /** Undefined before the engine starts. */
   log: FastifyBaseLogger | undefined
   readonly #quiet = new Quiet()
 
@@ -12,10 +12,10 @@ export class StoreErrors {
   }
 }
 
-/** What differs from job to job and from time to time in BullMQ's messages: ids, and numbers. */
+/** The ids and numbers in the messages of BullMQ. Two errors of one kind differ only in these. */
 const PARTICULARS = /\b[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\b|(?<=\bjob )[^\s.]+|\d+/gi
 
-/** Whatever a lost connection looks like from one call or another, it is the same trouble. */
+/** The kind of an error. All errors of a lost connection are one kind, whatever their messages. */
 function kindOf (err: Error): string {
   return 'syscall' in err || /connect|socket|max retries/i.test(err.message) ? 'connection' : err.message.replace(PARTICULARS, '…')
 }

@@ -9,13 +9,13 @@ import { staying } from './staying.js'
 /** One promise of the engine contract, as a test. */
 export interface ConformanceCase {
   name: string
-  /** Resolves if the engine keeps the promise, rejects if it does not. */
+  /** Resolves if the engine keeps the promise, and rejects if not. */
   run: () => Promise<void>
 }
 
 export interface ConformanceOptions {
   /**
-   * Whether all engines that the factory makes share one store, as those of several processes do.
+   * Whether all engines of the factory share one store, as the engines of several processes do.
    * @default false
    */
   shared?: boolean
@@ -25,8 +25,8 @@ export interface ConformanceOptions {
    */
   local?: boolean
   /**
-   * Ends an engine as the death of its process would: nothing that it runs is given back. With it, and a shared store, the
-   * suite checks that another worker runs what was cut off.
+   * Ends an engine as the death of its process would: no running task is given back. With `crash` and `shared`, the suite checks
+   * that another worker runs the lost tasks.
    */
   crash?: (engine: Engine) => void | Promise<void>
 }
@@ -34,8 +34,8 @@ export interface ConformanceOptions {
 /**
  * The engine contract as tests, for any test runner:
  * `for (const { name, run } of engineConformance(createEngine)) test(name, run)`.
- * Each case makes engines of its own on an empty or shared store and closes them. Give the runner a time limit: an
- * engine that loses a task makes its case wait for ever.
+ * Each case makes engines of its own and closes them. The store may be empty, or shared by all cases. Give the test runner a time
+ * limit: an engine that loses a task makes its case wait for ever.
  */
 export function engineConformance (
   create: () => Engine | Promise<Engine>, { shared = false, local = false, crash }: ConformanceOptions = {}
@@ -54,7 +54,7 @@ export function engineConformance (
       }
       const [checked] = await Promise.allSettled([open().then((rig) => check(rig, open))])
       const closed = await Promise.allSettled(rigs.map((rig) => rig.close()))
-      // What the check has found tells more than an engine that cannot be closed after it.
+      // A failed check comes first: it tells more than a failed close after it.
       for (const end of [checked, ...closed]) if (end.status === 'rejected') throw end.reason
     }
   }))

@@ -52,7 +52,7 @@ export const keys: Record<string, Check> = {
     gate.open()
     for (const { id } of again) assert.equal((await rig.end(id)).state, 'completed')
     assert.deepEqual(rig.runs.map(({ id }) => id), [blocker.id, ...ids])
-    // That the cancelled tasks are gone has not freed the keys once more.
+    // The removal of the cancelled tasks has not freed the keys a second time.
     assert.deepEqual(merged, ids)
   }
 }

@@ -5,9 +5,9 @@ import { isFinal } from '../../base/snapshot.js'
 
 export type Handler = (task: StoredTask, control: RunControl) => RunOutcome | Promise<RunOutcome>
 
-/** Whatever the task does, it succeeds. */
+/** The outcome of an attempt that succeeds. */
 export const completed: RunOutcome = { state: 'completed' }
-/** What a failing attempt gives as its error. */
+/** The error of an attempt that fails. */
 export const error = { name: 'Error', message: 'no luck' }
 
 /** An engine at work, with a handler in place of the plugin. */
@@ -33,7 +33,7 @@ export class Rig {
     })
   }
 
-  /** Resolves to the snapshot once it is as wanted. */
+  /** Resolves to the first snapshot that `isWanted` accepts. */
   async until (id: string, isWanted: (snapshot: TaskSnapshot) => boolean): Promise<TaskSnapshot> {
     const { engine } = this
     return await new Promise((resolve, reject) => {
@@ -67,17 +67,17 @@ const silent = {
   level: 'silent', fatal: noop, error: noop, warn: noop, info: noop, debug: noop, trace: noop, silent: noop, child: () => silent
 } as unknown as FastifyBaseLogger
 
-/** A task that nobody has stored. */
+/** Makes a task that is not stored yet. */
 export function task (more: Partial<StoredTask> = {}): StoredTask {
   return { id: randomUUID(), name: 'conformance', payload: { n: 1 }, createdAt: Date.now(), ...more }
 }
 
-/** A promise, and what resolves it. */
+/** A promise with the function that resolves it. */
 export function latch<Value = void> (): { promise: Promise<Value>, open: (value: Value) => void } {
   let open!: (value: Value) => void
   const promise = new Promise<Value>((resolve) => { open = resolve })
   return { promise, open }
 }
 
-/** A check of one promise; `other` opens another engine on the same store. */
+/** A check of one promise of the contract. `other` opens another engine on the same store. */
 export type Check = (rig: Rig, other: () => Promise<Rig>) => Promise<void>

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { type Check, completed, error, latch, task } from './rig.js'
 
-/** Tasks run, and what becomes of them is seen. */
+/** Cases about attempts and their outcomes. */
 export const running: Record<string, Check> = {
   'a stored task runs once as it was stored, and its result is found': async (rig) => {
     const seen: unknown[] = []
@@ -73,7 +73,7 @@ export const running: Record<string, Check> = {
 
   'an id that was never stored is unknown': async (rig) => {
     await rig.start()
-    // Clients may ask for anything: an id must not reach what else a store keeps.
+    // A client may ask for any id. The id must not reach other keys of a store.
     for (const id of [randomUUID(), '', 'id', 'meta', '../../x', '%00', 'x'.repeat(10_000)]) {
       assert.equal(await rig.engine.get(id), undefined)
       assert.equal(await rig.engine.cancel(id), false)

@@ -3,7 +3,7 @@ import { type Check, type Rig, completed, error, latch, task } from './rig.js'
 
 const retry = { retries: 2, delay: 50, factor: 1, maxDelay: 50, jitter: false }
 
-/** When tasks run, and when not. */
+/** Cases about the time at which tasks run. */
 export const scheduling: Record<string, Check> = {
   'a delayed outcome is run again, with the next attempt number, and not before its delay': async (rig) => {
     const times: number[] = []
@@ -143,7 +143,7 @@ export const scheduling: Record<string, Check> = {
   }
 }
 
-/** Gives an engine that runs one task at a time the time to come back to a task that was cancelled before. */
+/** Runs another task to its end. An engine with a concurrency of 1 would take up a cancelled task before. */
 async function runAnother (rig: Rig): Promise<void> {
   const other = task()
   await rig.engine.add([other])

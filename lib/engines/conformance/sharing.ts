@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { Engine } from '../../../types/index.js'
 import { type Check, completed, error, latch, task } from './rig.js'
 
-/** What only engines show whose store several processes share. */
+/** Cases for engines whose store several processes share. */
 export const sharing: Record<string, Check> = {
   'a task stored by one process runs in another, which both can ask': async (rig, other) => {
     await rig.start(undefined, { worker: false })
@@ -90,7 +90,7 @@ export const sharing: Record<string, Check> = {
   }
 }
 
-/** What only a store shows that outlives its processes; `crash` ends one of them. */
+/** Cases for a store that outlives its processes. `crash` ends one process. */
 export function recovery (crash: (engine: Engine) => void | Promise<void>): Record<string, Check> {
   return {
     'a task whose process has died runs again elsewhere': async (rig, other) => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type Check, completed, latch, task } from './rig.js'
 
-/** What only engines show whose tasks never leave the process, as `findLocal` says. */
+/** Cases for engines whose tasks never leave the process, those with `findLocal`. */
 export const staying: Record<string, Check> = {
   'findLocal gives the unfinished task that has the key': async (rig) => {
     const stored = task({ key: 'k' })
@@ -23,7 +23,7 @@ export const staying: Record<string, Check> = {
     const [blocker, later] = [task(), task({ delay: 20 })]
     await rig.engine.add([blocker, later])
     await rig.until(later.id, ({ state }) => state === 'waiting')
-    // The engine may tell those who watch first.
+    // The engine may tell the watchers before it calls `due`.
     await new Promise(setImmediate)
     assert.deepEqual(due, [later.id])
     gate.open()

@@ -6,7 +6,7 @@ import { Paced } from '../../base/turn-budget.js'
 import { Watchers } from '../../base/watchers.js'
 import { Entry } from './entry.js'
 
-/** Keeps tasks in this process: nothing to set up, and gone with the process. The default engine. */
+/** The default engine. It keeps tasks in the memory of this process, and loses them with the process. */
 export function memoryEngine (): Engine {
   return new MemoryEngine()
 }
@@ -27,7 +27,7 @@ class MemoryEngine implements Engine {
   start (host: EngineHost): void {
     this.#host = host
     this.#runReady()
-    // The delay may have been over before anybody could be told.
+    // A delay may have been over before there was a host to tell.
     for (const { task } of this.#ready) if (task.delay !== undefined) host.due?.(task.id)
   }
 
@@ -65,7 +65,7 @@ class MemoryEngine implements Engine {
     return this.#watchers.add(id, onChange)
   }
 
-  /** Tasks that wait go on, for nobody else can run them; those for later do not. */
+  /** Stops the timers of delayed tasks. Waiting tasks go on, because no other process can run them. */
   pause (): void {
     this.#paused = true
     for (const { timer } of this.#unfinished.values()) clearTimeout(timer)
@@ -134,7 +134,7 @@ class MemoryEngine implements Engine {
     if (outcome.state !== 'delayed' && outcome.state !== 'interrupted') {
       this.#finish(entry, outcome.state, outcome)
     } else if (entry.isCancelled || outcome.delay === undefined) {
-      // What the end of this process has cut off is not for another.
+      // No other process can go on with a task that the shutdown has interrupted.
       this.#finish(entry, 'cancelled')
     } else {
       if (outcome.state === 'delayed') entry.attempts++
