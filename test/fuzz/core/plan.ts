@@ -1,4 +1,5 @@
 import fc, { type Arbitrary } from 'fast-check'
+import { between, numbered, once, oneOf, record, upTo } from '../arbitraries.js'
 
 /** Where in the life of a request a task is added: `early` by a hook in front of the plugin's, `after` behind the response. */
 export const PLACES = ['early', 'onRequest', 'preHandler', 'handler', 'late', 'onSend', 'onResponse', 'after'] as const
@@ -67,20 +68,8 @@ export interface Plan {
   steps: Step[]
 }
 
-const noNull = { noNullPrototype: true }
-const upTo = (max: number): Arbitrary<number> => fc.integer({ min: 0, max })
-const between = (min: number, max: number): Arbitrary<number> => fc.integer({ min, max })
-
-/** Absent, or once in so many times given. A shrunk plan shows only what matters. */
-function once<T> (times: number, arbitrary: Arbitrary<T>): Arbitrary<T | undefined> {
-  return fc.oneof({ withCrossShrink: true }, { weight: times - 1, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary })
-}
-
-const record = <T>(keys: { [K in keyof T]-?: Arbitrary<T[K] | undefined> }): Arbitrary<T> =>
-  fc.record(keys as unknown as { [K in keyof T]: Arbitrary<T[K]> }, noNull) as unknown as Arbitrary<T>
-
 const work = fc.oneof(
-  fc.record({ turns: upTo(4) }, noNull), fc.record({ ms: between(1, 30) }, noNull), fc.record({ held: fc.constant(true as const) }, noNull)
+  record<{ turns: number }>({ turns: upTo(4) }), record<{ ms: number }>({ ms: between(1, 30) }), record<{ held: true }>({ held: fc.constant(true as const) })
 )
 
 function task (adds: Arbitrary<TaskPlan[] | undefined>): Arbitrary<TaskPlan> {
@@ -115,17 +104,14 @@ const request = record<RequestPlan>({
   tasks: fc.array(someTask, { maxLength: 4 })
 })
 
-const one = <What extends string>(weight: number, ...what: What[]): { weight: number, arbitrary: Arbitrary<{ do: What }> } =>
-  ({ weight, arbitrary: fc.record({ do: fc.constantFrom(...what) }, noNull) })
-
 const step: Arbitrary<Step> = fc.oneof(
-  { weight: 8, arbitrary: fc.record({ do: fc.constant('request' as const), request }, noNull) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('add' as const), task: someTask }, noNull) },
-  { weight: 5, arbitrary: fc.record({ do: fc.constantFrom('turns', 'ticks'), n: upTo(12) }, noNull) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('cancel', 'cancelById', 'clear', 'idle'), n: upTo(12) }, noNull) },
-  one(2, 'rest', 'release'),
-  one(1, 'close'),
-  one(1, 'capture', 'runCaptured', 'clearCaptured', 'restore')
+  { weight: 8, arbitrary: record<{ do: 'request', request: RequestPlan }>({ do: fc.constant('request' as const), request }) },
+  { weight: 3, arbitrary: record<{ do: 'add', task: TaskPlan }>({ do: fc.constant('add' as const), task: someTask }) },
+  { weight: 5, arbitrary: numbered('turns', 'ticks') },
+  { weight: 2, arbitrary: numbered('cancel', 'cancelById', 'clear', 'idle') },
+  { weight: 2, arbitrary: oneOf('rest', 'release') },
+  { weight: 1, arbitrary: oneOf('close') },
+  { weight: 1, arbitrary: oneOf('capture', 'runCaptured', 'clearCaptured', 'restore') }
 ) as Arbitrary<Step>
 
 export const plan: Arbitrary<Plan> = record<Plan>({
