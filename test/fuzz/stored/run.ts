@@ -5,6 +5,9 @@ import { Model } from './model.js'
 import type { StoredStep, StoredSteps } from './plan.js'
 import { type FuzzStore, StoreApp } from './store-app.js'
 
+/** How long a busy machine may take to run what is due. */
+const SETTLED_MS = 40_000
+
 let queues = 0
 
 /** Does what the plan says on a queue of its own, and rejects with all in which the store and the model differ. */
@@ -74,7 +77,7 @@ async function settle (model: Model, current: StoreApp): Promise<void> {
   current.release(true)
   const { backgroundTasks } = current.app
   for (const entry of model.entries.values()) {
-    if (entry.willEnd) await until(async () => isFinal(await backgroundTasks.get(entry.id)))
+    if (entry.willEnd) await until(async () => isFinal(await backgroundTasks.get(entry.id)), SETTLED_MS)
     model.see(entry, await backgroundTasks.get(entry.id))
   }
   current.hold()

@@ -9,11 +9,14 @@ export interface OpenStore extends FuzzStore {
   stop (): Promise<void>
 }
 
+/** A task that an app took as it closed runs again soon. */
+const LOST = { lockDuration: 3000, stalledInterval: 500 }
+
 function bullmqStore (options: Pick<BullmqEngineOptions, 'connection' | 'postgres'>, stop: () => Promise<void>): OpenStore {
   return {
     isKept: true,
     async open (queue) {
-      const engine = bullmqEngine({ ...options, queue })
+      const engine = bullmqEngine({ ...options, queue, ...LOST })
       await engine.queue.waitUntilReady()
       return engine
     },
