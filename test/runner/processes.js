@@ -49,7 +49,8 @@ export async function runGroup (tree, files, { nodeOptions, coverage }) {
   child.stderr.setEncoding('utf8').on('data', (chunk) => { errors += chunk })
   const closed = once(child, 'close')
   const [code, signal] = await once(child, 'exit')
-  await Promise.race([closed, sleep(LAST_WORDS_MS)])
+  // The open output keeps this process alive, and the timer must not when the output has ended.
+  await Promise.race([closed, sleep(LAST_WORDS_MS, undefined, { ref: false })])
   child.stdout.destroy()
   child.stderr.destroy()
   const count = (what) => Number(new RegExp(`^# \\{ total: .*\\b${what}: (\\d+)`, 'm').exec(output)?.[1] ?? 0)
