@@ -29,7 +29,7 @@ export function redisBackend (bullmq: BullmqModule): Bullmq.BackendFactory<Bullm
 
     // A transaction costs ioredis much more CPU than a command, so a single job is sent as a command.
     backend.addJob = async (job, jobId, parentKeyOpts = {}) => {
-      if (batches.isDue) return (await backend.addJobs([{ job, jobId, parentKeyOpts }]))[0] as string
+      if (batches.hasUnsent) return (await backend.addJobs([{ job, jobId, parentKeyOpts }]))[0] as string
       const { stream } = await backend.client as { stream?: Socket }
       if (stream !== undefined) holdWrites(stream)
       return await addJob(job, jobId, parentKeyOpts)
