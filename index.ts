@@ -13,7 +13,7 @@ import { Threads } from './lib/threads/threads.js'
 import type { BackgroundTasksOptions } from './types/index.js'
 
 export type * from './types/index.js'
-export { defineTask } from './lib/named/define-task.js'
+export { defineTask, implementTask } from './lib/named/define-task.js'
 export { errors } from './lib/errors.js'
 export { Type } from './lib/named/type.js'
 
@@ -38,6 +38,7 @@ async function plugin (app: FastifyInstance, options: BackgroundTasksOptions): P
 
   app.addHook('onReady', async () => {
     const { worker, concurrency, history } = resolved
+    if (worker) services.registry.assertImplemented()
     const run = createRunner(services, ({ reqId }) =>
       new TaskList(services, resolved.route, { server: app, log: reqId === undefined ? app.log : app.log.child({ reqId }), reqId }))
     await services.client.start({ log: app.log, worker, concurrency, history, run })

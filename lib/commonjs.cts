@@ -27,9 +27,11 @@ declare namespace backgroundTasks {
   export type StoredTask = types.StoredTask
   export type Task<Result = unknown> = types.Task<Result>
   export type TaskAdder = types.TaskAdder
+  export type TaskDeclarationDefinition<P extends types.Schema = types.Schema, R extends types.Schema = types.Schema> = types.TaskDeclarationDefinition<P, R>
   export type TaskDefinition<P extends types.Schema = types.Schema, R extends types.Schema = types.Schema> = types.TaskDefinition<P, R>
   export type TaskDefinitionBase<P extends types.Schema = types.Schema, R extends types.Schema = types.Schema> = types.TaskDefinitionBase<P, R>
   export type TaskErrorSnapshot = types.TaskErrorSnapshot
+  export type TaskImplementation<P = any, R = any> = types.TaskImplementation<P, R>
   export type TaskMessage = types.TaskMessage
   export type TaskOptions = types.TaskOptions
   export type TaskSnapshot = types.TaskSnapshot

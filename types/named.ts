@@ -36,6 +36,28 @@ export interface FileTaskDefinition<P extends Schema = Schema, R extends Schema 
 export type TaskDefinition<P extends Schema = Schema, R extends Schema = Schema> =
   HandlerTaskDefinition<P, R> | FileTaskDefinition<P, R>
 
+/** A task without its handler, for processes that only add it. `implementTask` gives it one. */
+export interface TaskDeclarationDefinition<P extends Schema = Schema, R extends Schema = Schema> extends TaskDefinitionBase<P, R> {
+  handler?: never
+  file?: never
+}
+
+interface ImplementationBase extends SharedTaskOptions {
+  /** Runs around each attempt, inside that of the plugin. */
+  around?: Around
+}
+
+/** What `implementTask` takes: exactly one of `handler` and `file`, and options that win over those of the declaration. */
+export type TaskImplementation<P = any, R = any> = ImplementationBase & ({
+  /** Does the work. `this` is the Fastify instance. */
+  handler: (this: FastifyInstance, payload: P, task: Task) => R | Promise<R>
+  file?: never
+} | {
+  /** The file whose default export does the work in a thread: a file: URL or an absolute path. */
+  file: URL | string
+  handler?: never
+})
+
 /** The second argument of the default export of a `file`, in its thread. */
 export interface ThreadTask {
   readonly id: string

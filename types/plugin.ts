@@ -34,6 +34,11 @@ export interface BackgroundTasksOptions extends RouteTaskOptions {
    */
   maxPending?: number
   /**
+   * Bytes of JSON that the payload of a named task may have. Above them `add` throws FST_BGT_INVALID_PAYLOAD. At least 1.
+   * @default 1048576
+   */
+  maxPayload?: number
+  /**
    * Milliseconds that `app.close()` waits for tasks before it aborts them, at least 0. Counted from the end of the last request.
    * @default 10000
    */

@@ -4,7 +4,7 @@ import { FastifyAdapter } from '@bull-board/fastify'
 import { type TypeBoxTypeProvider, Type } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyServerOptions } from 'fastify'
 // In an app of your own: from 'fastify-background-tasks', 'fastify-background-tasks/bullmq' and 'fastify-background-tasks/routes'
-import backgroundTasks from '../../index.js'
+import backgroundTasks, { type NamedTask } from '../../index.js'
 import { bullmqEngine } from '../../lib/bullmq.mjs'
 import { taskRoutes } from '../../lib/routes.js'
 import { countWords } from './count-words.js'
@@ -13,16 +13,18 @@ export interface QueueAppOptions {
   redis: { host: string, port: number }
   /** Whether this process also runs what is stored. */
   worker: boolean
+  /** The declarations in a web process, the implementations in a worker. */
+  tasks: NamedTask[]
   logger?: FastifyServerOptions['logger']
 }
 
 /** The same app for web processes and workers. */
-export async function buildQueueApp ({ redis, worker, logger = false }: QueueAppOptions) {
+export async function buildQueueApp ({ redis, worker, tasks, logger = false }: QueueAppOptions) {
   const app = Fastify({ logger }).withTypeProvider<TypeBoxTypeProvider>()
 
   // Without this line tasks are kept in memory, and run in the process that added them.
   const engine = bullmqEngine({ connection: redis })
-  await app.register(backgroundTasks, { tasks: [countWords], engine, worker })
+  await app.register(backgroundTasks, { tasks, engine, worker })
 
   // In an app of your own: behind a log-in, as whoever knows an id can read and cancel.
   await app.register(taskRoutes, { prefix: '/texts', cancel: true })

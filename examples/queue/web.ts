@@ -1,9 +1,10 @@
 /** A web process: stores tasks, and runs none. Start as many as you like. */
 import closeWithGrace from 'close-with-grace'
 import { buildQueueApp } from './app.js'
+import { countWords } from './count-words.js'
 import { redisAddress } from './redis-address.js'
 
-const app = await buildQueueApp({ redis: redisAddress(), worker: false, logger: true })
+const app = await buildQueueApp({ redis: redisAddress(), worker: false, tasks: [countWords], logger: true })
 
 closeWithGrace({ delay: 15_000, logger: app.log }, async ({ err }) => {
   if (err !== undefined) app.log.error(err)

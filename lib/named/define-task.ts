@@ -1,75 +1,70 @@
-import type { FastifyInstance } from 'fastify'
-import type { Around, NamedTask, Schema, SharedTaskOptions, TaskDefinition, ValueOf } from '../../types/index.js'
-import { definitionOptions } from './definition-options.js'
+import type {
+  NamedTask, Schema, SharedTaskOptions, TaskDeclarationDefinition, TaskDefinition, TaskImplementation, ValueOf
+} from '../../types/index.js'
+import { callFile, callHandler } from './calls.js'
+import { type Definition, definitionOf, notImplemented, toNamedTask } from './definition.js'
+import { definitionOptions, implementationOptions } from './definition-options.js'
+import { describe, errors } from '../errors.js'
+import { isObject } from '../options/rules.js'
 import { compilePayload, compileResult } from './schema.js'
 import type { BackgroundTask } from '../task/task.js'
 import { taskFileUrl } from './task-file.js'
-import { threadsOf } from '../threads/threads.js'
-
-// A global symbol: the CommonJS build must know a task that was defined through the ESM build.
-const kDefinition = Symbol.for('fastify-background-tasks.definition')
-
-type Run = (payload: unknown, task: BackgroundTask) => unknown
-
-/** The inside of a named task. */
-export interface Definition {
-  readonly name: string
-  readonly options: SharedTaskOptions
-  readonly around: Around | undefined
-  /** Whether the task has a result schema, so that its result is kept. */
-  readonly hasResult: boolean
-  /** Whether an attempt may wait for a thread before its timeout starts. */
-  readonly startsLate: boolean
-  /** Copies and validates a payload, and fills in defaults. Throws FST_BGT_INVALID_PAYLOAD. */
-  readonly parse: (payload: unknown) => unknown
-  /** Runs the handler or the file. With a result schema, returns the JSON value of the result. */
-  readonly run: Run
-}
 
 /**
  * Defines a task with a name and a JSON schema for its payload. Pass the task to `add`. To have the engine of the app keep it,
- * give the task to `tasks` or `register`.
+ * give the task to `tasks` or `register`. Without `handler` and `file` it is a declaration, which `implementTask` implements.
  * @throws FST_BGT_INVALID_OPTIONS when an option is unknown or wrong, or a schema does not compile
  */
 export function defineTask<const P extends Schema, const R extends Schema = Schema> (
-  definition: TaskDefinition<P, R>
+  definition: TaskDefinition<P, R> | TaskDeclarationDefinition<P, R>
 ): NamedTask<ValueOf<P>, ValueOf<R>> {
   definitionOptions(definition)
-  const { name, payload, result, handler, file, when, timeout, retry, around } = definition
+  const { name, payload, result, around } = definition
   const toResult = result === undefined ? undefined : compileResult(result)
-  const run = file === undefined ? callHandler(handler as Handler) : callFile(taskFileUrl(file)!)
-  const inside: Definition = Object.freeze({
+  return toNamedTask({
     name,
-    options: Object.freeze({
-      ...(when !== undefined && { when }), ...(timeout !== undefined && { timeout }), ...(retry !== undefined && { retry })
-    }),
+    options: sharedOptions(definition),
     around,
-    hasResult: toResult !== undefined,
-    startsLate: file !== undefined,
+    startsLate: definition.file !== undefined,
     parse: compilePayload(payload),
-    run: toResult === undefined ? run : async (payload: unknown, task: BackgroundTask) => toResult(await run(payload, task))
+    toResult,
+    ...createRun(name, definition, toResult),
+    declaration: undefined
+  }) as NamedTask<ValueOf<P>, ValueOf<R>>
+}
+
+/**
+ * Gives a declaration its handler or file, in the processes that run the task. Options given here win over the declaration's.
+ * @throws FST_BGT_INVALID_TASK when `declaration` is no declaration, FST_BGT_INVALID_OPTIONS when an option is unknown or wrong
+ */
+export function implementTask<P, R> (declaration: NamedTask<P, R>, implementation: TaskImplementation<P, R>): NamedTask<P, R> {
+  const declared = isObject(declaration) ? definitionOf(declaration) : undefined
+  if (declared?.isDeclaration !== true) {
+    const received = declared === undefined ? describe(declaration) : `the task ${describe(declared.name)}, which has a handler`
+    throw new errors.FST_BGT_INVALID_TASK('implementTask takes a task that defineTask made without handler and file', received)
+  }
+  implementationOptions(implementation)
+  return toNamedTask({
+    ...declared,
+    options: Object.freeze({ ...declared.options, ...sharedOptions(implementation) }),
+    around: implementation.around ?? declared.around,
+    startsLate: implementation.file !== undefined,
+    ...createRun(declared.name, implementation, declared.toResult),
+    declaration: declared
+  }) as NamedTask<P, R>
+}
+
+function sharedOptions ({ when, timeout, retry }: SharedTaskOptions): SharedTaskOptions {
+  return Object.freeze({
+    ...(when !== undefined && { when }), ...(timeout !== undefined && { timeout }), ...(retry !== undefined && { retry })
   })
-  const task: object = Object.freeze({ name, [kDefinition]: inside })
-  return task as NamedTask<ValueOf<P>, ValueOf<R>>
 }
 
-type Handler = (this: FastifyInstance, payload: unknown, task: BackgroundTask) => unknown
-
-function callHandler (handler: Handler): Run {
-  // A change to the payload by one attempt must not reach the next.
-  return (payload, task) =>
-    handler.call(task.server, task.options.retry === undefined ? payload : structuredClone(payload), task)
-}
-
-function callFile (file: string): Run {
-  return (payload, task) => threadsOf(task.server).run({ file, payload, id: task.id, name: task.name, attempt: task.attempt }, {
-    signal: task.signal,
-    onStart () { task.extras?.startClock?.() },
-    onProgress (value) { task.progress(value) }
-  })
-}
-
-/** The inside of a named task, or undefined for any other value. */
-export function definitionOf (value: object): Definition | undefined {
-  return (value as { [kDefinition]?: Definition })[kDefinition]
+function createRun (
+  name: string, { handler, file }: { handler?: unknown, file?: URL | string }, toResult: Definition['toResult']
+): Pick<Definition, 'run' | 'isDeclaration'> {
+  if (handler === undefined && file === undefined) return { run: () => { throw notImplemented(name) }, isDeclaration: true }
+  const call = file === undefined ? callHandler(handler) : callFile(taskFileUrl(file)!)
+  const run = toResult === undefined ? call : async (payload: unknown, task: BackgroundTask) => toResult(await call(payload, task))
+  return { run, isDeclaration: false }
 }

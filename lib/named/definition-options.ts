@@ -1,10 +1,23 @@
-import type { TaskDefinition } from '../../types/index.js'
+import type { SharedTaskOptions, TaskDefinition } from '../../types/index.js'
 import { describe, errors } from '../errors.js'
 import { SHARED_RULES } from '../options/task-options.js'
 import { type Rule, type Rules, checkOptions, func, isObject } from '../options/rules.js'
 import { taskFileUrl } from './task-file.js'
 
+interface Implementation extends SharedTaskOptions {
+  handler?: unknown
+  file?: unknown
+  around?: unknown
+}
+
 const schema: Rule = { must: 'a JSON schema object', check: isObject }
+
+const IMPLEMENTATION_RULES: Rules<Implementation> = {
+  handler: func,
+  file: { must: 'a file: URL or an absolute path', check: (value) => taskFileUrl(value) !== undefined },
+  around: func,
+  ...SHARED_RULES
+}
 
 const DEFINITION_RULES: Rules<TaskDefinition> = {
   name: {
@@ -14,16 +27,23 @@ const DEFINITION_RULES: Rules<TaskDefinition> = {
   },
   payload: { ...schema, required: true },
   result: schema,
-  handler: func,
-  file: { must: 'a file: URL or an absolute path', check: (value) => taskFileUrl(value) !== undefined },
-  around: func,
-  ...SHARED_RULES
+  ...IMPLEMENTATION_RULES
 }
 
-/** @throws FST_BGT_INVALID_OPTIONS when an option of `defineTask` is wrong, or not one of `handler` and `file` is given */
-export function definitionOptions (definition: TaskDefinition): void {
+/** @throws FST_BGT_INVALID_OPTIONS when an option of `defineTask` is wrong, or it has both `handler` and `file` */
+export function definitionOptions (definition: Implementation): void {
   checkOptions(definition, DEFINITION_RULES)
-  const { handler, file } = definition
+  // A handler that is there and undefined is a mistake, such as a circular import.
+  if ('handler' in definition || 'file' in definition) assertOne(definition)
+}
+
+/** @throws FST_BGT_INVALID_OPTIONS when an option of `implementTask` is wrong, or it has not exactly one of `handler` and `file` */
+export function implementationOptions (implementation: Implementation): void {
+  checkOptions(implementation, IMPLEMENTATION_RULES)
+  assertOne(implementation)
+}
+
+function assertOne ({ handler, file }: Implementation): void {
   if (handler !== undefined && file !== undefined) {
     throw new errors.FST_BGT_INVALID_OPTIONS(`option "file" must be left out where there is a "handler", received ${describe(file)}`)
   }

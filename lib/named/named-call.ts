@@ -1,5 +1,5 @@
 import type { NamedTaskOptions } from '../../types/index.js'
-import type { Definition } from './define-task.js'
+import type { Definition } from './definition.js'
 import { describe, errors } from '../errors.js'
 import { type ResolvedTaskOptions, namedOptions } from '../options/task-options.js'
 

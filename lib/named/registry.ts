@@ -1,4 +1,4 @@
-import { type Definition, definitionOf } from './define-task.js'
+import { type Definition, definitionOf, notImplemented } from './definition.js'
 import { describe, errors } from '../errors.js'
 import { type Arounds, nestAround } from '../base/around.js'
 import type { Retry } from '../options/retry-options.js'
@@ -37,6 +37,22 @@ export class Registry {
     return this.#definitions.get(definition.name) === definition
   }
 
+  /**
+   * The task that an add of this one means: itself, or what is registered that implements it.
+   * @throws FST_BGT_INVALID_TASK when it is a declaration, and neither registered nor implemented
+   */
+  resolve (definition: Definition): Definition {
+    if (!definition.isDeclaration || this.has(definition)) return definition
+    const found = this.#definitions.get(definition.name)
+    if (found?.declaration !== definition) throw notRegistered(definition)
+    return found
+  }
+
+  /** @throws FST_BGT_INVALID_TASK when a worker could not run one of the tasks */
+  assertImplemented (): void {
+    for (const { name, isDeclaration } of this.#definitions.values()) if (isDeclaration) throw notImplemented(name)
+  }
+
   find (name: string): Definition | undefined {
     return this.#definitions.get(name)
   }
@@ -62,4 +78,8 @@ export class Registry {
     throw new errors.FST_BGT_INVALID_OPTIONS(
       'option "retry.retryIf" of a registered task must be given to defineTask or to the plugin, received a function')
   }
+}
+
+function notRegistered ({ name }: Definition): Error {
+  return new errors.FST_BGT_INVALID_TASK('a task without handler and file must be registered', `the declaration ${describe(name)}`)
 }

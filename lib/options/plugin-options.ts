@@ -10,6 +10,7 @@ const PLUGIN_RULES: Rules<BackgroundTasksOptions> = {
   ...ROUTE_RULES,
   concurrency: integer(1),
   maxPending: integer(1),
+  maxPayload: integer(1),
   closeTimeout: number(0, MAX_DELAY_MS),
   history: integer(0),
   onError: func,
@@ -34,6 +35,7 @@ export interface ResolvedOptions {
   readonly route: ResolvedRouteOptions
   readonly concurrency: number | undefined
   readonly maxPending: number
+  readonly maxPayload: number
   readonly closeTimeout: number
   readonly history: number
   readonly onError: BackgroundTasksOptions['onError']
@@ -64,7 +66,7 @@ export function pluginOptions (options: BackgroundTasksOptions): ResolvedOptions
   const own = withoutRegisterOptions(options)
   checkOptions(own, PLUGIN_RULES)
   const {
-    concurrency, maxPending = Infinity, closeTimeout = 10_000, history = 1000, onError,
+    concurrency, maxPending = Infinity, maxPayload = 2 ** 20, closeTimeout = 10_000, history = 1000, onError,
     tasks = [], engine, worker = true, storeTimeout = 2000, threads = {}
   } = own
   assertPossible(threads)
@@ -72,6 +74,7 @@ export function pluginOptions (options: BackgroundTasksOptions): ResolvedOptions
     route: resolveRoute({ ...DEFAULTS, around: nestAround(undefined, own.around) }, own),
     concurrency,
     maxPending,
+    maxPayload,
     closeTimeout,
     history,
     onError,

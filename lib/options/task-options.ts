@@ -60,14 +60,14 @@ export function taskOptions (base: ResolvedTaskOptions, options: TaskOptions): R
 /** @throws FST_BGT_INVALID_OPTIONS when an option of one call of a named task is wrong */
 export function namedOptions (
   base: ResolvedTaskOptions,
-  definition: { options: SharedTaskOptions, around: Around | undefined, hasResult: boolean, startsLate: boolean },
+  definition: { options: SharedTaskOptions, around: Around | undefined, toResult: unknown, startsLate: boolean },
   options: NamedTaskOptions
 ): ResolvedTaskOptions {
   checkOptions(options, NAMED_RULES)
   if (options.key !== undefined) assertKeepable('key', options.key)
   const resolved = resolveTask(resolveTask(base, definition.options), options)
-  const { hasResult, startsLate } = definition
-  return Object.freeze({ ...resolved, around: nestAround(base.around, definition.around), hasResult, startsLate })
+  const { around, toResult, startsLate } = definition
+  return Object.freeze({ ...resolved, around: nestAround(base.around, around), hasResult: toResult !== undefined, startsLate })
 }
 
 /** @throws FST_BGT_INVALID_OPTIONS when an option in a route's config is wrong */

@@ -2,7 +2,7 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest }
 import type { NamedTaskOptions, RequestBackgroundTasks, ResponseEnd, TaskOptions, WaitUntilOptions } from '../../types/index.js'
 import { isThenable } from '../run/attempt.js'
 import { addChannel, runChannel } from '../run/channels.js'
-import { type Definition, definitionOf } from '../named/define-task.js'
+import { type Definition, definitionOf } from '../named/definition.js'
 import { assertLocal, namedCall } from '../named/named-call.js'
 import { type ResolvedRouteOptions, type ResolvedTaskOptions, taskOptions } from '../options/task-options.js'
 import { isObject, isPlainObject } from '../options/rules.js'
@@ -125,12 +125,14 @@ export class TaskList extends TaskQueue<Services> implements RequestBackgroundTa
     return task
   }
 
-  #addNamed (definition: Definition, given: unknown, callOptions?: NamedTaskOptions): BackgroundTask {
+  #addNamed (named: Definition, given: unknown, callOptions?: NamedTaskOptions): BackgroundTask {
     const { registry, client, admission, executor } = this.services
+    const definition = registry.resolve(named)
     const { name } = definition
     const options = namedCall(this.#options, definition, callOptions)
     const call = callOptions ?? {}
     const payload = definition.parse(given)
+    admission.assertPayload(name, payload)
     const isRegistered = registry.has(definition)
     if (isRegistered) registry.assertStorable(definition, options.retry)
     else assertLocal(call)

@@ -1,5 +1,5 @@
 import type { EngineHost, RunOutcome, StoredTask } from '../../types/index.js'
-import type { Definition } from '../named/define-task.js'
+import type { Definition } from '../named/definition.js'
 import { errors } from '../errors.js'
 import { Quiet } from '../base/quiet.js'
 import { setImmediate } from '../base/real-timers.js'
@@ -39,7 +39,7 @@ export function createRunner (services: Services, listFor: (stored: StoredTask) 
       timeout: stored.timeout,
       retry: stored.retry && { ...stored.retry, retryIf },
       around: registry.aroundOf(definition),
-      hasResult: definition.hasResult,
+      hasResult: definition.toResult !== undefined,
       startsLate: definition.startsLate
     } as const
     const list = listFor(stored)

@@ -20,10 +20,10 @@ export interface Services {
 }
 
 export function createServices (options: ResolvedOptions): Services {
-  const { concurrency, engine = memoryEngine(), history: limit, maxPending, onError, route } = options
+  const { concurrency, engine = memoryEngine(), history: limit, onError, route } = options
   const census = new Census()
   const history = new History(limit)
-  const admission = new Admission(census, maxPending)
+  const admission = new Admission(census, options)
   const report = new Report(census, onError)
   const executor = new Executor(census, history, report, concurrency)
   const registry = new Registry(route)

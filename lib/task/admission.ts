@@ -1,10 +1,17 @@
 import type { FastifyRequest } from 'fastify'
 import type { Census } from './census.js'
 import { errors } from '../errors.js'
+import { jsonBytesAbove } from '../base/json-size.js'
 import type { BackgroundTask, Owner } from './task.js'
 
 /** Receives a task in place of its list, with the arguments of `add`. */
 export type Capture = (task: BackgroundTask, args: unknown[], options: object, request: FastifyRequest | undefined) => void
+
+interface AdmissionOptions {
+  readonly maxPending: number
+  /** Bytes. */
+  readonly maxPayload: number
+}
 
 /** Decides whether the app takes one more task. */
 export class Admission {
@@ -16,10 +23,12 @@ export class Admission {
   clearCaptured: (owner: Owner) => number = () => 0
   readonly #census: Census
   readonly #maxPending: number
+  readonly #maxPayload: number
 
-  constructor (census: Census, maxPending: number) {
+  constructor (census: Census, { maxPending, maxPayload }: AdmissionOptions) {
     this.#census = census
     this.#maxPending = maxPending
+    this.#maxPayload = maxPayload
   }
 
   /** @throws FST_BGT_CLOSED when the app has finished closing */
@@ -31,5 +40,13 @@ export class Admission {
   assertRoom (name: string): void {
     this.assertOpen(name)
     if (this.#census.unfinished >= this.#maxPending) throw new errors.FST_BGT_FULL(this.#maxPending)
+  }
+
+  /** @throws FST_BGT_INVALID_PAYLOAD when the JSON of a payload is too large */
+  assertPayload (name: string, payload: unknown): void {
+    const bytes = jsonBytesAbove(payload, this.#maxPayload)
+    if (bytes === undefined) return
+    throw new errors.FST_BGT_INVALID_PAYLOAD(
+      `payload of task "${name}" must be at most ${this.#maxPayload} bytes of JSON, received ${bytes} bytes`)
   }
 }

@@ -6,7 +6,7 @@ import { PostgresServer, withoutPostgres } from '../support/postgres.js'
 import { RedisServer, withoutRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
 
-t.setTimeout(180_000)
+t.setTimeout(90_000)
 
 const RACES = 300
 const AT_ONCE = 10

@@ -3,8 +3,8 @@ import { bullmqConformance } from '../support/conformance.js'
 import { PostgresServer, withoutPostgres } from '../support/postgres.js'
 import { RedisServer, withoutRedis } from '../support/redis.js'
 
-// Two suites of some twenty cases with real stores: on a busy machine they take longer than the minute that a file has.
-t.setTimeout(240_000)
+// Two suites of some twenty cases with real stores: 25 seconds on a busy machine.
+t.setTimeout(120_000)
 
 t.test('on Redis', { skip: withoutRedis }, async (t) => {
   const redis = await RedisServer.start()

@@ -7,8 +7,6 @@ import { MovingName } from '../support/moving-name.js'
 import { RedisServer, withoutRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
 
-t.setTimeout(240_000)
-
 /** Makes the second server the primary, and the first its replica, whose connections stay open. */
 async function failOver (primary: RedisServer, replica: RedisServer): Promise<void> {
   await replica.ask(async (client) => { await client.call('REPLICAOF', 'NO', 'ONE') })

@@ -8,7 +8,7 @@ import { spawnScript } from '../support/child.js'
 import { bullmqConformance } from '../support/conformance.js'
 import { RedisServer, withoutRedis } from '../support/redis.js'
 
-t.setTimeout(240_000)
+t.setTimeout(90_000)
 
 const fixture = fileURLToPath(new URL('../fixtures/ioredis-exit.ts', import.meta.url))
 const { Redis: Redis5 } = createRequire(import.meta.url)('ioredis-5')

@@ -7,7 +7,7 @@ import { PostgresServer, withoutPostgres } from '../support/postgres.js'
 import { RedisServer, withoutRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
 
-t.setTimeout(240_000)
+t.setTimeout(90_000)
 
 // Without types of its own.
 const { Client } = createRequire(import.meta.url)('pg')

@@ -10,6 +10,9 @@ import { PostgresServer, withoutPostgres } from '../support/postgres.js'
 import { RedisServer, withoutRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
 
+// Its waits for what is to be seen add up to 40 seconds on a busy machine.
+t.setTimeout(120_000)
+
 const unknown = '7f7a8a10-18d0-4cff-8e82-2bf128d80538'
 const kilobyte = 1024
 const filling = 'x'.repeat(200 * kilobyte)

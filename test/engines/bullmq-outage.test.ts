@@ -11,7 +11,7 @@ import { PostgresServer, withoutPostgres } from '../support/postgres.js'
 import { RedisServer, withoutRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
 
-t.setTimeout(180_000)
+t.setTimeout(120_000)
 
 // Without types of its own.
 const { Pool } = createRequire(import.meta.url)('pg')

@@ -4,7 +4,7 @@ import { RedisServer, withoutRedis } from '../support/redis.js'
 import { type StoredProcess, StoredProcesses, post } from '../support/stored-processes.js'
 import { until } from '../support/until.js'
 
-t.setTimeout(240_000)
+t.setTimeout(120_000)
 
 t.test('a rolling restart under load fails no request and loses no task', { skip: withoutRedis }, async (t) => {
   const redis = await RedisServer.start()

@@ -6,7 +6,7 @@ import { PostgresServer, withoutPostgres } from '../support/postgres.js'
 import { RedisServer, withoutRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
 
-t.setTimeout(240_000)
+t.setTimeout(90_000)
 
 const BAD = 'nul \0, half \ud83d'
 const KEPT = 'nul \ufffd, half \ufffd'

@@ -1,8 +1,11 @@
 import type { ChildProcess, ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
+import ts from 'typescript'
 import { spawnScript } from '../support/child.js'
 import { RedisServer, withoutRedis } from '../support/redis.js'
 
@@ -39,6 +42,24 @@ function startExample (t: Test, name: string, redis: RedisServer): Example {
     }
   }
 }
+
+/** The files that a file imports, and so on. */
+async function importsOf (file: string, found = new Set<string>()): Promise<Set<string>> {
+  if (found.has(file)) return found
+  found.add(file)
+  for (const { fileName } of ts.preProcessFile(await readFile(join(root, file), 'utf8')).importedFiles) {
+    const imported = join(dirname(file), fileName).replace(/js$/, 'ts')
+    if (fileName.startsWith('./')) await importsOf(imported, found)
+  }
+  return found
+}
+
+t.test('the web process of the example loads the declaration, and nothing of the handler', async (t) => {
+  const web = await importsOf('examples/queue/web.ts')
+  t.ok(web.has('examples/queue/count-words.ts'))
+  t.notOk(web.has('examples/queue/count-words-handler.ts'))
+  t.ok((await importsOf('examples/queue/worker.ts')).has('examples/queue/count-words-handler.ts'))
+})
 
 t.test('web and worker processes share the work of the example', { skip: withoutRedis }, async (t) => {
   const redis = await RedisServer.start()

@@ -18,7 +18,6 @@ const wrong: Array<[part: object, message: string]> = [
   [{ file: 7 }, 'option "file" must be a file: URL or an absolute path, received 7'],
   [{ file: null }, 'option "file" must be a file: URL or an absolute path, received null'],
   [{ file: url, handler }, `option "file" must be left out where there is a "handler", received ${url.href}`],
-  [{}, 'option "handler" must be a function, received undefined, and there is no "file" either'],
   [{ handler: undefined, file: undefined }, 'option "handler" must be a function, received undefined, and there is no "file" either']
 ]
 

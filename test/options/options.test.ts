@@ -61,6 +61,8 @@ const plugin: Case[] = [
   requestConcurrency,
   { key: 'concurrency', ...integerFrom1 },
   { key: 'maxPending', ...integerFrom1 },
+  { key: 'maxPayload', ...integerFrom1 },
+  { key: 'around', must: functions.must, valid: [(task: Task, run: () => unknown) => run()], invalid: functions.invalid },
   { key: 'closeTimeout', ...anyMilliseconds },
   { key: 'history', ...integerFrom0 },
   { key: 'onError', ...functions },

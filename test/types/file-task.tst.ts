@@ -23,10 +23,10 @@ test('a file is a URL or a string', () => {
   expect(defineTask).type.not.toBeCallableWith({ name, payload, file: 5 })
 })
 
-test('a task has a handler or a file, not both and not neither', () => {
+test('a task has a handler or a file, not both, and a declaration has neither', () => {
   expect(defineTask).type.toBeCallableWith({ name, payload, handler })
   expect(defineTask).type.not.toBeCallableWith({ name, payload, file, handler })
-  expect(defineTask).type.not.toBeCallableWith({ name, payload })
+  expect(defineTask).type.toBeCallableWith({ name, payload })
 })
 
 test('a handler beside the other kind still knows its payload, its task and the app', () => {

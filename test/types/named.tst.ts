@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
 import { describe, expect, test } from 'tstyche'
 import Type1, { type Static } from 'typebox'
-import { type AppBackgroundTasks, type BackgroundTasksOptions, type NamedTask, type Task, type TaskAdder, type ValueOf, Type as Own, defineTask } from '../../index.js'
+import { type AppBackgroundTasks, type Around, type BackgroundTasksOptions, type NamedTask, type Task, type TaskAdder, type ValueOf, Type as Own, defineTask, implementTask } from '../../index.js'
 
 declare const tasks: TaskAdder
 declare const app: AppBackgroundTasks
@@ -16,6 +16,49 @@ const resize = defineTask({
 const log = defineTask({ name: 'log', payload: Type.String(), handler () {} })
 const plain = defineTask({
   name: 'plain', payload: { type: 'object', properties: { key: { type: 'string' } } }, handler () {}
+})
+
+describe('a declaration and its implementation', () => {
+  const declared = defineTask({ name: 'a', payload: Type.Object({ n: Type.Integer() }), result: Type.String() })
+
+  test('a definition without handler and file is a named task with types', () => {
+    expect(declared).type.toBe<NamedTask<{ n: number }, string>>()
+  })
+
+  test('the handler has the types of the declaration', () => {
+    const implemented = implementTask(declared, {
+      timeout: 5,
+      handler (payload, task) {
+        expect(payload).type.toBe<{ n: number }>()
+        expect(task).type.toBe<Task>()
+        expect(this).type.toBe<FastifyInstance>()
+        return 'text'
+      }
+    })
+    expect(implemented).type.toBe<NamedTask<{ n: number }, string>>()
+    expect(implementTask).type.toBeCallableWith(declared, { async handler () { return 'text' } })
+    expect(implementTask).type.toBeCallableWith(declared, { file: '/task.js', around: (task: Task, run: () => Promise<unknown>) => run() })
+  })
+
+  test('refuses what does not fit', () => {
+    expect(implementTask(declared, { handler: () => 'text' })).type.toBeAssignableTo<NamedTask>()
+    expect(implementTask<{ n: number }, string>).type.not.toBeCallableWith(declared, { handler: () => 5 })
+    expect(implementTask).type.not.toBeCallableWith(declared, {})
+    expect(implementTask).type.not.toBeCallableWith(declared, { handler: () => 'text', file: '/task.js' })
+    expect(implementTask).type.not.toBeCallableWith(declared, { handler: () => 'text', name: 'b' })
+    expect(implementTask).type.not.toBeCallableWith(() => {}, { handler: () => 'text' })
+  })
+})
+
+test('around has a task and a function that runs the attempt', () => {
+  const around: Around = async (task, run) => {
+    expect(task).type.toBe<Task>()
+    expect(run).type.toBe<() => Promise<unknown>>()
+    await run()
+  }
+  expect(defineTask).type.toBeCallableWith({ name: 'a', payload: {}, handler () {}, around })
+  expect<BackgroundTasksOptions>().type.toBeAssignableFrom({ around, maxPayload: 5 })
+  expect<BackgroundTasksOptions>().type.not.toBeAssignableFrom({ around: 5 })
 })
 
 describe('the definition', () => {
@@ -55,7 +98,6 @@ describe('the definition', () => {
     const payload = Type.Object({})
     expect(defineTask).type.not.toBeCallableWith({ payload, handler () {} })
     expect(defineTask).type.not.toBeCallableWith({ name: 'a', handler () {} })
-    expect(defineTask).type.not.toBeCallableWith({ name: 'a', payload })
     expect(defineTask).type.not.toBeCallableWith({ name: 1, payload, handler () {} })
     expect(defineTask).type.not.toBeCallableWith({ name: 'a', payload: 'object', handler () {} })
     expect(defineTask).type.not.toBeCallableWith({ name: 'a', payload, handler () {}, timout: 5 })

@@ -1,0 +1,25 @@
+/** The most bytes that JSON makes of one UTF-16 unit: `\u0000`. */
+const UNIT_BYTES = 6
+
+/** The most bytes that JSON makes of a number, a boolean or null. */
+const SCALAR_BYTES = 25
+
+/** The bytes of a JSON value as text, where they are more than `max`; else undefined. Of a small value nothing is written. */
+export function jsonBytesAbove (value: unknown, max: number): number | undefined {
+  if (roomAfter(value, max) >= 0) return undefined
+  const bytes = Buffer.byteLength(JSON.stringify(value))
+  return bytes > max ? bytes : undefined
+}
+
+/** How much of `room` is left at the least once the value is written. */
+function roomAfter (value: unknown, room: number): number {
+  if (typeof value === 'string') return room - value.length * UNIT_BYTES - 2
+  if (typeof value !== 'object' || value === null) return room - SCALAR_BYTES
+  let left = room - 2
+  for (const key in value) {
+    // The quotes, the colon and the comma.
+    left = roomAfter((value as Record<string, unknown>)[key], left - key.length * UNIT_BYTES - 4)
+    if (left < 0) break
+  }
+  return left
+}
