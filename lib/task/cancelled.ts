@@ -18,7 +18,7 @@ export const CLEARED = new Cancelled('cleared')
 /**
  * The outcome of a cancelled task. A task that has started gets the error itself: its signal and its log line need one.
  */
-export function cancellation ({ name, startedAt }: { name: string, startedAt: number }, reason: unknown): Cancelled | Error {
+export function cancellation ({ name, hasStarted }: { name: string, hasStarted: boolean }, reason: unknown): Cancelled | Error {
   const cancelled = reason instanceof Cancelled ? reason : new Cancelled(reason)
-  return startedAt < 0 ? cancelled : cancelled.toError(name)
+  return hasStarted ? cancelled.toError(name) : cancelled
 }
