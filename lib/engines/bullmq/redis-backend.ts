@@ -61,10 +61,10 @@ function isReadOnly ({ message }: Error): boolean {
 
 const MAX_RETRY_DELAY_MS = 500
 
-/** How long a dead connection may go unnoticed, if its commands are answered at once. */
+/** How long a dead connection may go unnoticed. Redis answers the commands of such a connection at once. */
 const SOCKET_TIMEOUT_MS = 5000
 
-/** The same for the connection of a worker, which may wait longer for a task. */
+/** How long a dead connection of a worker may go unnoticed. Its command waits for a task, which takes longer. */
 const BLOCKING_SOCKET_TIMEOUT_MS = 20_000
 
 /** The options of ioredis, with defaults for what the user leaves out. `blocking`: commands may wait for a task. */
