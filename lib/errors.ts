@@ -9,7 +9,7 @@ function withoutStack<Type extends { prototype: Error }> (type: Type): Type {
   return type
 }
 
-/** The value given as a task is not one. */
+/** The value given to `add`, `waitUntil` or `register` is of a wrong kind, or a declaration has no handler. */
 const FST_BGT_INVALID_TASK = createError<'FST_BGT_INVALID_TASK', [rule: string, received: string]>(
   'FST_BGT_INVALID_TASK', '%s, received %s')
 
@@ -75,7 +75,7 @@ export const errors = {
   FST_BGT_IDLE_TIMEOUT
 }
 
-/** The thrown value as an error. The logger shows a `cause` only if it is an error. */
+/** The thrown value as an error. The logger shows only a `cause` that is an error. */
 export function toError (thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(messageOf(thrown), { cause: thrown })
 }

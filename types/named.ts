@@ -36,18 +36,18 @@ export interface FileTaskDefinition<P extends Schema = Schema, R extends Schema 
 export type TaskDefinition<P extends Schema = Schema, R extends Schema = Schema> =
   HandlerTaskDefinition<P, R> | FileTaskDefinition<P, R>
 
-/** A task without its handler, for processes that only add it. `implementTask` gives it one. */
+/** A task without its handler, for processes that only add the task. `implementTask` gives the declaration a handler. */
 export interface TaskDeclarationDefinition<P extends Schema = Schema, R extends Schema = Schema> extends TaskDefinitionBase<P, R> {
   handler?: never
   file?: never
 }
 
 interface ImplementationBase extends SharedTaskOptions {
-  /** Runs around each attempt, inside that of the plugin. */
+  /** Runs around each attempt, inside the `around` of the plugin. */
   around?: Around
 }
 
-/** What `implementTask` takes: exactly one of `handler` and `file`, and options that win over those of the declaration. */
+/** The argument of `implementTask`, with exactly one of `handler` and `file`. Its options win over those of the declaration. */
 export type TaskImplementation<P = any, R = any> = ImplementationBase & ({
   /** Does the work. `this` is the Fastify instance. */
   handler: (this: FastifyInstance, payload: P, task: Task) => R | Promise<R>

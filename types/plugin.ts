@@ -34,7 +34,7 @@ export interface BackgroundTasksOptions extends RouteTaskOptions {
    */
   maxPending?: number
   /**
-   * Bytes of JSON that the payload of a named task may have. Above them `add` throws FST_BGT_INVALID_PAYLOAD. At least 1.
+   * The largest JSON of a named task's payload in bytes, at least 1. Above it `add` throws FST_BGT_INVALID_PAYLOAD.
    * @default 1048576
    */
   maxPayload?: number

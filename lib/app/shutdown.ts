@@ -35,7 +35,7 @@ export function endWithApp (app: FastifyInstance, services: Services, threads: T
     done()
   })
   // Our preClose hook is not called if another plugin's preClose hook fails. The `close` of the server adds the drain then.
-  // The server may also be closed by hand. The drain then waits in the queue, and tasks go on.
+  // The server may also be closed by hand. The drain then waits in the queue until the app closes, and tasks go on.
   app.server.once('close', drainFirst)
 
   app.addHook('onClose', async () => {

@@ -1,6 +1,6 @@
 // Loads modules late. This file is CommonJS in both builds, so that a function can require() a module at once. Bundlers follow
-// such a require(). Both builds contain the output of the ECMAScript build. The compiler of the CommonJS build would turn import() into
-// require(). A bundler refuses a require() of a package that is not installed.
+// such a require(). Both builds contain the output of the ECMAScript build. The compiler of the CommonJS build would turn import()
+// into require(). A bundler refuses a require() of a package that is not installed.
 
 import { createRequire } from 'node:module'
 

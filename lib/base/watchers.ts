@@ -1,4 +1,4 @@
-/** The callbacks of those who watch tasks, by id. */
+/** The callbacks of watched tasks, by id. */
 export class Watchers {
   readonly #byId = new Map<string, Set<() => void>>()
 

@@ -12,7 +12,7 @@ import { taskFileUrl } from './task-file.js'
 
 /**
  * Defines a task with a name and a JSON schema for its payload. Pass the task to `add`. To have the engine of the app keep it,
- * give the task to `tasks` or `register`. Without `handler` and `file` it is a declaration, which `implementTask` implements.
+ * give the task to `tasks` or `register`. Without `handler` and `file`, the task is a declaration for `implementTask`.
  * @throws FST_BGT_INVALID_OPTIONS when an option is unknown or wrong, or a schema does not compile
  */
 export function defineTask<const P extends Schema, const R extends Schema = Schema> (
@@ -34,7 +34,7 @@ export function defineTask<const P extends Schema, const R extends Schema = Sche
 }
 
 /**
- * Gives a declaration its handler or file, in the processes that run the task. Options given here win over the declaration's.
+ * Gives a declaration its handler or file, in the processes that run the task. These options win over the declaration's.
  * @throws FST_BGT_INVALID_TASK when `declaration` is no declaration, FST_BGT_INVALID_OPTIONS when an option is unknown or wrong
  */
 export function implementTask<P, R> (declaration: NamedTask<P, R>, implementation: TaskImplementation<P, R>): NamedTask<P, R> {

@@ -30,14 +30,14 @@ const DEFINITION_RULES: Rules<TaskDefinition> = {
   ...IMPLEMENTATION_RULES
 }
 
-/** @throws FST_BGT_INVALID_OPTIONS when an option of `defineTask` is wrong, or it has both `handler` and `file` */
+/** @throws FST_BGT_INVALID_OPTIONS when an option of `defineTask` is wrong, or both `handler` and `file` are given */
 export function definitionOptions (definition: Implementation): void {
   checkOptions(definition, DEFINITION_RULES)
-  // A handler that is there and undefined is a mistake, such as a circular import.
+  // An option that is present but undefined is a mistake, such as a circular import.
   if ('handler' in definition || 'file' in definition) assertOne(definition)
 }
 
-/** @throws FST_BGT_INVALID_OPTIONS when an option of `implementTask` is wrong, or it has not exactly one of `handler` and `file` */
+/** @throws FST_BGT_INVALID_OPTIONS when an option of `implementTask` is wrong, or not one of `handler` and `file` is given */
 export function implementationOptions (implementation: Implementation): void {
   checkOptions(implementation, IMPLEMENTATION_RULES)
   assertOne(implementation)

@@ -20,13 +20,13 @@ export interface Definition {
   readonly toResult: ((result: unknown) => unknown) | undefined
   /** Runs the handler or the file. With a result schema, returns the JSON value of the result. */
   readonly run: Run
-  /** Whether it has neither handler nor file. */
+  /** Whether the task has neither a handler nor a file. */
   readonly isDeclaration: boolean
-  /** What this implements. */
+  /** The declaration that this definition implements. */
   readonly declaration: Definition | undefined
 }
 
-/** Makes a named task of its inside. */
+/** Makes a named task from its inside. */
 export function toNamedTask (definition: Definition): object {
   return Object.freeze({ name: definition.name, [kDefinition]: Object.freeze(definition) })
 }

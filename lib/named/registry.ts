@@ -38,8 +38,8 @@ export class Registry {
   }
 
   /**
-   * The task that an add of this one means: itself, or what is registered that implements it.
-   * @throws FST_BGT_INVALID_TASK when it is a declaration, and neither registered nor implemented
+   * The definition that `add` uses for the given one: the registered implementation of a declaration, or else the given one.
+   * @throws FST_BGT_INVALID_TASK when a declaration is neither registered nor implemented
    */
   resolve (definition: Definition): Definition {
     if (!definition.isDeclaration || this.has(definition)) return definition

@@ -11,7 +11,7 @@ interface ResponseWatcher {
   end (outcome: ResponseEnd['outcome'], statusCode: number): void
 }
 
-/** A response of HTTP/1, of `inject`, or of HTTP/2. That of HTTP/2 has a stream in place of `destroyed`. */
+/** A response of HTTP/1, of `inject`, or of HTTP/2. The response of HTTP/2 has a stream in place of `destroyed`. */
 type Response = RawReplyDefaultExpression & { stream?: ServerHttp2Stream }
 
 /** The status code that Node.js sends when none was set. */
@@ -25,16 +25,16 @@ type WatchedResponse = Response & { [kWatcher]?: ResponseWatcher | undefined }
 
 /**
  * `kWaiting`: a function for each request whose response gets no `close` event of its own.
- * `kServed`: the watched response that the socket belongs to. Code that detaches the socket also detaches its `close` from the
- * response.
+ * `kServed`: the watched response that the socket belongs to. If code detaches the socket, the response no longer gets the
+ * `close` of the socket.
  */
 type WatchedSocket = Socket & { [kWaiting]?: Map<ResponseWatcher, () => void> | undefined, [kServed]?: WatchedResponse | undefined }
 
 /**
  * Calls the watcher when the response to a request is over, whatever ends it. The onResponse hook does not always tell.
- * Fastify does not call it after another plugin's hook that throws or hangs, or when the connection is lost first.
- * The `close` event of the response always comes, except for pipelined requests on Node.js 20 and 22. Their end is told by the
- * `close` of the socket.
+ * Fastify does not call this hook after a hook that throws or hangs, or when the connection is lost first.
+ * The `close` event of the response always comes, except for pipelined requests on Node.js 20 and 22. For these, only the
+ * `close` of the socket comes.
  * An earlier plugin's onRequest hook may add a task before our own hook has the reply. Call again with the reply then.
  */
 export function watchResponse (watcher: ResponseWatcher, request: FastifyRequest, reply: FastifyReply | undefined): void {

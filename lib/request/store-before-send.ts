@@ -21,11 +21,11 @@ export function storeBeforeSend (app: FastifyInstance): void {
     const fail = (error: Error & { statusCode: number }): void => {
       list.storesLate = true
       discardBody(payload)
-      // In an error reply, Fastify keeps the status of that reply for a second error. The code is set by hand.
+      // If the reply is an error reply, Fastify would keep its status. The status of the new error is set here.
       reply.code(error.statusCode)
       done(error)
     }
-    // `done` throws when the reply cannot be written. That error becomes the reply too.
+    // `done` throws when the reply cannot be written. The error is then given to `done`.
     stored.then(pass, fail).catch(done)
   })
 }

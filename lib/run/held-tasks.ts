@@ -7,7 +7,7 @@ import { queueMicrotask, setImmediate } from '../base/real-timers.js'
 export class HeldTasks {
   readonly #onRelease: () => void
   readonly #held = new Set<unknown>()
-  /** The tasks added since the last microtask checkpoint. */
+  /** The tasks of the present burst, which ends with the next microtask. */
   #burst: unknown[] | undefined = undefined
 
   /** `onRelease`: called when the tasks of a burst may start. */

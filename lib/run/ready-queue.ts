@@ -38,7 +38,7 @@ export class ReadyQueue {
     this.#ended = 0
   }
 
-  /** Takes the first place out of a queue that is not empty. Returns its task, or undefined if the task has ended. */
+  /** Takes the first place out of a queue that is not empty. Returns its task, or undefined if no task can start. */
   take (): BackgroundTask | undefined {
     const first = this.#places.shift()!
     if (first instanceof BackgroundTask) return first.finished ? undefined : first

@@ -98,7 +98,7 @@ function loggable (thrown: unknown): unknown {
 }
 
 /**
- * Whether the logger writes debug lines. Otherwise every task would get an id for a line that is never written. A logger
+ * Whether the logger writes debug lines. Without this check, every task would get an id for a line that is not written. A logger
  * without `isLevelEnabled` counts as one that writes. Fastify's null logger does not: its levels are all one function.
  */
 function isDebugEnabled (log: FastifyBaseLogger & { isLevelEnabled?: (level: string) => boolean }): boolean {

@@ -12,17 +12,17 @@ const properties: Record<keyof TaskSnapshot, object> = {
   name: { type: 'string' },
   state: { type: 'string', enum: STATES },
   attempt: { type: 'integer', minimum: 1, description: 'The attempt that runs, ran last or will run first' },
-  progress: { description: 'What the task reported last: a number from 0 to 1, or any JSON' },
+  progress: { description: 'The last progress of the task: a number from 0 to 1, or any JSON' },
   createdAt: time('When the task was added'),
-  startedAt: time('When its first attempt started'),
-  finishedAt: time('When it ended'),
+  startedAt: time('When the first attempt started'),
+  finishedAt: time('When the task ended'),
   error: {
     type: 'object',
-    description: 'Why it failed or was cancelled',
+    description: 'Why the task failed or was cancelled',
     required: ['name', 'message'],
     properties: { name: { type: 'string' }, code: { type: 'string' }, message: { type: 'string' } }
   },
-  result: { description: 'What it returned, as its result schema declares' }
+  result: { description: 'The result, in the form that its schema declares' }
 }
 
 const snapshot = {

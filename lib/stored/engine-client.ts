@@ -96,7 +96,7 @@ export class EngineClient {
     return (this.#paused ??= this.ask(async (engine) => { await engine.pause() }).catch(() => {}))
   }
 
-  /** Whether close would wait for the task in vain. The task is delayed, or no worker has started here. */
+  /** Whether close would wait for the task in vain. Such a task is delayed, or no worker has started in this process. */
   cannotRunHere (task: BackgroundTask): boolean {
     if (!(task instanceof RegisteredTask) || task.run !== undefined) return false
     return task.state === 'delayed' || (task.state === 'waiting' && task.place === 'here' && !(this.#isWorker && this.#isStarted))

@@ -12,7 +12,7 @@ export class Outbox implements Keeper {
   readonly #executor: Executor
   #tasks = new Set<RegisteredTask>()
   readonly #keyed = new KeyIndex<RegisteredTask>()
-  #isDue = false
+  #isScheduled = false
   /** Resolves when the engine has stored every batch that it was given. */
   #underway: Promise<void> | undefined = undefined
 
@@ -67,10 +67,10 @@ export class Outbox implements Keeper {
 
   /** Stores, in one batch, the tasks of this turn that need not wait for the end of the response. */
   storeSoon (): void {
-    if (this.#isDue) return
-    this.#isDue = true
+    if (this.#isScheduled) return
+    this.#isScheduled = true
     queueMicrotask(() => {
-      this.#isDue = false
+      this.#isScheduled = false
       // After hijack, `when` cannot be judged until the response is over.
       const isOver = (task: RegisteredTask): boolean => task.owner.response !== undefined || task.owner.request === undefined
       this.#settle(this.#take((task) => isOver(task) || task.options.when === 'always'))

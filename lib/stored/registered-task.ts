@@ -115,7 +115,7 @@ export class RegisteredTask extends BackgroundTask {
     else this.#keeper?.drop(this)
   }
 
-  /** Makes the task a receipt of the id that a shared store has answered. Returns whether the history tracks the task. */
+  /** Makes the task a receipt, under the id that the shared store has answered. Returns whether the history tracks the task. */
   goElsewhere (id: string): boolean {
     const isTracked = !this.#isIdUnread
     this.#isIdUnread = false

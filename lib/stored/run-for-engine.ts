@@ -15,7 +15,7 @@ import { withTrace } from './trace-context.js'
 const UNKNOWN_DELAY_MS = 5000
 
 const UNKNOWN_NAME = 'no task of this name is registered in this worker'
-const REFUSED_PAYLOAD = 'background task left to other workers: the schema of this one refuses its payload'
+const REFUSED_PAYLOAD = 'background task left to other workers: the schema of this worker refuses its payload'
 
 /**
  * Makes the function that runs one attempt of a stored task for an engine. A local engine runs the Task that `add` returned.

@@ -72,7 +72,7 @@ export class SharedTimeout {
       if (this.#waits.first === undefined) this.#timer = undefined
       // An answer may have come while the event loop was held. The answer is read in this turn, before the immediate.
       else if (performance.now() - dueAt < HELD_MS) setImmediate(this.#expire)
-      // After a long hold, the question itself may leave only now.
+      // After a long hold, the request to the engine may be sent only now.
       else this.#timer = setTimeout(setImmediate, GRACE_MS, this.#expire)
     }, ms)
   }

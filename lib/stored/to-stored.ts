@@ -11,7 +11,7 @@ export function toStored (
   reqId: string | undefined
 ): StoredTask {
   const trace = captureTrace()
-  // The cost is one of each request: a literal with a spread for each property takes several times as long.
+  // This code is a cost of each request. A literal with a spread for each property would take several times as long.
   const stored: { -readonly [Key in keyof StoredTask]: StoredTask[Key] } = { id: randomUUID(), name, payload, createdAt: Date.now() }
   if (timeout !== undefined) stored.timeout = timeout
   if (retry !== undefined) stored.retry = toStoredRetry(retry)

@@ -9,7 +9,7 @@ export type Capture = (task: BackgroundTask, args: unknown[], options: object, r
 
 interface AdmissionOptions {
   readonly maxPending: number
-  /** Bytes. */
+  /** The largest JSON of a payload, in bytes. */
   readonly maxPayload: number
 }
 

@@ -12,7 +12,7 @@ export interface TaskOwner<OwnTask> extends Link<TaskOwner<OwnTask>>, Iterable<O
   readonly request: FastifyRequest | undefined
   /** The number of unfinished tasks. */
   readonly size: number
-  /** Whether the list is that of the app. Each of its tasks takes its turn as a request of its own would. */
+  /** Whether the list is that of the app. In the ready queue, each of its tasks counts as a request of its own. */
   readonly isShared: boolean
   /** Whether a task may start. */
   readonly runnable: boolean

@@ -1,4 +1,4 @@
-// The code that runs in a thread. The file is CommonJS in both builds, so that its import() stays one: see base/modules.cts.
+// The code that runs in a thread. The file is CommonJS in both builds, so that import() stays import(): see base/modules.cts.
 import { createRequire } from 'node:module'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -95,7 +95,7 @@ function thrownError (error: Error): Thrown {
     if (copied !== undefined) fields[key] = copied.copy
   }
   const copy = copyOf(error)?.copy
-  // An error with a cause that cannot be cloned gives no error. On Node.js 20, a DOMException gives none either.
+  // The clone of an error is no error if its cause cannot be cloned. The same holds for a DOMException on Node.js 20.
   return { value: copy instanceof Error ? copy : plainError(error), name: String(read(error, 'name', 'Error')), fields }
 }
 

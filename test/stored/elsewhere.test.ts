@@ -269,7 +269,7 @@ t.test('a payload that the schema of the worker refuses is left to others, from 
   t.same(delays, [10, 20, 40, 80, 160, 300, 300, 300].map((seconds) => seconds * 1000))
   t.match(worker.log.taskLines(), [{
     level: 'warn',
-    msg: 'background task left to other workers: the schema of this one refuses its payload',
+    msg: 'background task left to other workers: the schema of this worker refuses its payload',
     task: 'work',
     taskId: id,
     delay: 5000,

@@ -24,7 +24,7 @@ export class Batches {
   }
 
   /** Whether collected jobs were not sent yet. A later job must not overtake them. */
-  get isDue (): boolean {
+  get hasUnsent (): boolean {
     return this.#next !== undefined
   }
 

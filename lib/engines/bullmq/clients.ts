@@ -16,7 +16,7 @@ const RETRY_MS = 500
 /** How long `pause` waits for the end of a connection. The deadline of close, which comes after, must not be late. */
 const PARTING_MS = 200
 
-/** About how many events the store keeps. Events hold results, which take room. A process that is late looks at its tasks. */
+/** About how many events the store keeps. Events hold results. A process that has missed events looks at its tasks. */
 const MAX_EVENTS = 200
 
 interface CommonOptions {

@@ -21,7 +21,7 @@ export function isId (id: string): boolean {
 /** The job that `addBulk` takes for a task. */
 export function toJob (task: StoredTask, removeAfterMs: number): { name: string, data: JobData, opts: JobsOptions } {
   const { id, name, payload, createdAt, timeout, retry, delay, key, priority, reqId, trace } = task
-  // The cost is one of each request: a rest pattern takes several times as long.
+  // This code is a cost of each request. A rest pattern would take several times as long.
   const data: { -readonly [Key in keyof JobData]: JobData[Key] } = { payload }
   if (timeout !== undefined) data.timeout = timeout
   if (retry !== undefined && isUnusual(retry)) data.retry = retry
@@ -131,7 +131,7 @@ export function toReturnvalue (result: unknown): { value: unknown } | undefined 
   return result === undefined ? undefined : { value: result }
 }
 
-/** Unwraps the result of a job. The result of another program is not wrapped, and is shown as it is. */
+/** Unwraps the result of a job. The result of another program is shown as it is, even if it has a `value` among others. */
 function resultOf ({ returnvalue }: JobRecord): { result?: unknown } {
   if (returnvalue === null || returnvalue === undefined) return {}
   return { result: isWrapped(returnvalue) && Object.keys(returnvalue).length === 1 ? returnvalue.value : returnvalue }

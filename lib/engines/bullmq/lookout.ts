@@ -27,7 +27,7 @@ export class Lookout {
   #events: Bullmq.QueueEvents | undefined
   #timer: NodeJS.Timeout | undefined
   #isLooking = false
-  #watchedDueAt = 0
+  #nextWatchedLookAt = 0
 
   constructor (clients: Clients, records: () => Records) {
     this.#clients = clients
@@ -92,14 +92,14 @@ export class Lookout {
     await this.#eachOf(this.#runner?.running ?? [], ({ id, cancelled }) => {
       if (cancelled !== undefined) this.#runner!.cancel(id, cancelled.reason)
     })
-    if (performance.now() < this.#watchedDueAt) return
+    if (performance.now() < this.#nextWatchedLookAt) return
     const versions = new Map<string, string>()
     await this.#eachOf(this.#watchers.ids, ({ id, version }) => {
       versions.set(id, version)
       if (this.#versions.get(id) !== version) this.#watchers.notify(id)
     })
     this.#versions = versions
-    this.#watchedDueAt = performance.now() + WATCHED_LOOK_MS
+    this.#nextWatchedLookAt = performance.now() + WATCHED_LOOK_MS
   }
 
   async #eachOf (ids: string[], tell: (look: Look) => void): Promise<void> {

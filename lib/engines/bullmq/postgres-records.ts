@@ -1,6 +1,6 @@
 import type * as Bullmq from 'bullmq'
 import type { TaskErrorSnapshot } from '../../../types/index.js'
-import { CANCELLED, type Cancellation, type Cancelled, type Records } from './records.js'
+import { CANCELLED, type Cancellation, type CancelAnswer, type Records } from './records.js'
 
 /** The mark of a cancellation is a row that is removed with its job. BullMQ takes the row for a child that has failed. */
 const MARK = "mark.parent_queue = job.queue AND mark.parent_id = job.id AND mark.child_key = 'cancelled'"
@@ -91,7 +91,7 @@ export function postgresRecords (backend: Bullmq.IQueueBackend): Records {
       return ids.map((id) => ({ id, version: found.get(id)?.version ?? '', cancelled: found.get(id)?.cancelled ?? undefined }))
     },
     async cancel (id, mark) {
-      const [row] = await query<{ cancelled: Cancelled }>(CANCEL, id, JSON.stringify(mark), CANCELLED)
+      const [row] = await query<{ cancelled: CancelAnswer }>(CANCEL, id, JSON.stringify(mark), CANCELLED)
       return row?.cancelled ?? 'none'
     },
     async note (id, name, value) {

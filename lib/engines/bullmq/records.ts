@@ -41,14 +41,14 @@ export interface Look {
 }
 
 /** The answer to a cancellation. `none`: no unfinished job. `again`: cancelled before. Otherwise, the job was delayed or not. */
-export type Cancelled = 'none' | 'again' | 'delayed' | 'other'
+export type CancelAnswer = 'none' | 'again' | 'delayed' | 'other'
 
 /** Reads and marks jobs without their payloads. Each method is one step of the store. */
 export interface Records {
   read (id: string): Promise<JobRecord | undefined>
   look (ids: string[]): Promise<Look[]>
   /** Marks an unfinished job and frees its key. A marked job cannot complete. */
-  cancel (id: string, mark: Omit<Cancellation, 'during'>): Promise<Cancelled>
+  cancel (id: string, mark: Omit<Cancellation, 'during'>): Promise<CancelAnswer>
   /** Notes a fact in the data of a job, because BullMQ has no place for it. */
   note<Name extends keyof Notes> (id: string, name: Name, value: Notes[Name]): Promise<void>
 }

@@ -29,7 +29,7 @@ export function redisBackend (bullmq: BullmqModule): Bullmq.BackendFactory<Bullm
 
     // A transaction costs ioredis much more CPU than a command, so a single job is sent as a command.
     backend.addJob = async (job, jobId, parentKeyOpts = {}) => {
-      if (batches.isDue) return (await backend.addJobs([{ job, jobId, parentKeyOpts }]))[0] as string
+      if (batches.hasUnsent) return (await backend.addJobs([{ job, jobId, parentKeyOpts }]))[0] as string
       const { stream } = await backend.client as { stream?: Socket }
       if (stream !== undefined) holdWrites(stream)
       return await addJob(job, jobId, parentKeyOpts)
@@ -61,10 +61,10 @@ function isReadOnly ({ message }: Error): boolean {
 
 const MAX_RETRY_DELAY_MS = 500
 
-/** How long a dead connection may go unnoticed, if its commands are answered at once. */
+/** How long a dead connection may go unnoticed. Redis answers the commands of such a connection at once. */
 const SOCKET_TIMEOUT_MS = 5000
 
-/** The same for the connection of a worker, which may wait longer for a task. */
+/** How long a dead connection of a worker may go unnoticed. Its command waits for a task, which takes longer. */
 const BLOCKING_SOCKET_TIMEOUT_MS = 20_000
 
 /** The options of ioredis, with defaults for what the user leaves out. `blocking`: commands may wait for a task. */

@@ -1,6 +1,6 @@
 import type * as Bullmq from 'bullmq'
 import { parseOrText } from './json-or-text.js'
-import { CANCELLED, type Cancelled, type Records } from './records.js'
+import { CANCELLED, type CancelAnswer, type Records } from './records.js'
 
 /** KEYS: the sets of completed, failed, delayed and active jobs. ARGV[1]: the start of all keys. */
 const STATE = `
@@ -113,7 +113,7 @@ export function redisRecords (backend: Bullmq.RedisQueueBackend): Records {
     },
     async cancel (id, mark) {
       // The mark always has the field `at`. The script puts the field `during` in front of it.
-      return await run<Cancelled>('backgroundTaskCancel', [base + id, keys.delayed, base, id, JSON.stringify(mark), CANCELLED])
+      return await run<CancelAnswer>('backgroundTaskCancel', [base + id, keys.delayed, base, id, JSON.stringify(mark), CANCELLED])
     },
     async note (id, name, value) {
       await run('backgroundTaskNote', [base + id, name, JSON.stringify(value)])

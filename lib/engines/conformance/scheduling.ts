@@ -143,7 +143,7 @@ export const scheduling: Record<string, Check> = {
   }
 }
 
-/** Runs another task to its end. An engine with a concurrency of 1 would take up a cancelled task before. */
+/** Runs another task to its end. With a concurrency of 1, an engine would come to the cancelled task first. */
 async function runAnother (rig: Rig): Promise<void> {
   const other = task()
   await rig.engine.add([other])
