@@ -1,7 +1,10 @@
 import { createRequire } from 'node:module'
+import * as bullmq from 'bullmq'
 import t, { type Test } from 'tap'
 import type { StoredTask } from '../../index.js'
 import { bullmqEngine, type BullmqEngine } from '../../lib/bullmq.mjs'
+import { BullmqEngine as Engine } from '../../lib/engines/bullmq/engine.js'
+import type { BullmqModule } from '../../lib/engines/bullmq/module.js'
 import { Rig, completed, latch, task } from '../../lib/engines/conformance/rig.js'
 import { type Store, openRig as open } from '../support/bullmq-rig.js'
 import { PostgresServer, withoutPostgres } from '../support/postgres.js'
@@ -217,6 +220,32 @@ t.test('on PostgreSQL', { skip: withoutPostgres }, async (t) => {
       t.same(counts.at(-1), counts[0], `round ${round}`)
     }
     await pool.end()
+  })
+
+  t.test('a task is given back by a worker that has it before the engine knows of its connection', async (t) => {
+    class LateWorker<Data> extends bullmq.Worker<Data> {
+      override waitUntilReady (): Promise<never> {
+        return new Promise(() => {})
+      }
+    }
+    const options = { postgres: postgres.connectionString, queue: 'late-worker' }
+    const late = new Rig(new Engine({ ...bullmq, Worker: LateWorker } as BullmqModule, options))
+    const [running, closing] = [latch(), latch()]
+    await late.start(async () => {
+      running.open()
+      await closing.promise
+      return { state: 'interrupted' }
+    })
+    const stored = task()
+    await late.engine.add([stored])
+    await running.promise
+    const closed = late.close()
+    closing.open()
+    await closed
+    const other = new Rig(bullmqEngine(options))
+    t.teardown(() => other.close())
+    await other.start(undefined, { worker: false })
+    t.equal((await other.until(stored.id, () => true)).state, 'waiting')
   })
 
   const store = { postgres: postgres.connectionString }

@@ -3,7 +3,7 @@ import { within } from '../../base/within.js'
 import { type Client, closeClient, closeNow } from './close-client.js'
 import type { BullmqModule } from './module.js'
 import type { BullmqEngineOptions } from './options.js'
-import { postgresBackend, postgresOptions } from './postgres-backend.js'
+import { hasConnected, postgresBackend, postgresOptions } from './postgres-backend.js'
 import { redisBackend, redisOptions } from './redis-backend.js'
 import { areConnected, failSoon } from './redis-connections.js'
 
@@ -107,7 +107,8 @@ export class Clients {
 
   async #close (client: Client): Promise<void> {
     // BullMQ would wait for a client that has never been connected.
-    await (this.#open.has(client) ? closeClient(client, this.#isRedis) : closeNow(client))
+    const isOpen = this.#open.has(client) || hasConnected(client.getBackend())
+    await (isOpen ? closeClient(client, this.#isRedis) : closeNow(client))
   }
 
   get #isRedis (): boolean {

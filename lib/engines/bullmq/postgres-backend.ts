@@ -20,6 +20,13 @@ interface Listening {
   ensureListeningEvents: () => Promise<unknown>
 }
 
+const connected = new WeakSet<object>()
+
+/** Whether a backend has ever been connected. A worker may have a task before it says that it is ready. */
+export function hasConnected (backend: object): boolean {
+  return connected.has(backend)
+}
+
 /** The PostgreSQL backend of BullMQ with two changes: it waits for a PostgreSQL that starts late, and closes at once. */
 export function postgresBackend (bullmq: BullmqModule): Bullmq.BackendFactory<any, any> {
   return (name, options, more) => {
@@ -42,6 +49,7 @@ export function postgresBackend (bullmq: BullmqModule): Bullmq.BackendFactory<an
           opening.readyPromise = undefined
           throw error
         })
+        connected.add(backend)
       }
     }
     const { readEvents, disconnect } = backend
