@@ -82,6 +82,16 @@ export interface EngineHost {
   due? (id: string): void
 }
 
+/** A client of pg, of a pool or alone, or an adapter with its `query`. */
+export interface TransactionClient {
+  query (text: string, values: any[]): Promise<{ rows: any[] }>
+}
+
+export interface EngineAddOptions {
+  /** Only for an engine that is `transactional`: the tasks exist once the transaction of this client is committed. */
+  client?: TransactionClient
+}
+
 /**
  * Keeps registered tasks, and has a worker process run each task at least once.
  *
@@ -102,6 +112,8 @@ export interface Engine {
    * No reply waits for that promise. If it rejects, the failure of the tasks is logged, and the client gets its reply.
    */
   findLocal? (name: string, key: string): string | undefined
+  /** Whether `add` takes a `client`. */
+  readonly transactional?: boolean
   /** Called once, when the app is ready. `start` must not wait for a store that cannot be reached. */
   start (host: EngineHost): void | Promise<void>
   /**
@@ -109,7 +121,7 @@ export interface Engine {
    * task.
    * `add` may be called before `start`.
    */
-  add (tasks: StoredTask[]): Promise<string[]>
+  add (tasks: StoredTask[], options?: EngineAddOptions): Promise<string[]>
   get (id: string): Promise<TaskSnapshot | undefined>
   /** Cancels a waiting or delayed task, or aborts the signal of an active one. Resolves to whether `cancel` had an effect. */
   cancel (id: string, reason?: unknown): Promise<boolean>

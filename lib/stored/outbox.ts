@@ -1,4 +1,4 @@
-import type { ResponseEnd } from '../../types/index.js'
+import type { ResponseEnd, TransactionClient } from '../../types/index.js'
 import type { EngineClient } from './engine-client.js'
 import type { Executor } from '../run/executor.js'
 import type { Keeper, RegisteredTask } from './registered-task.js'
@@ -49,9 +49,9 @@ export class Outbox implements Keeper {
    * Stores the tasks whose `when` this response meets. The other tasks stay, for a later hook may change the status.
    * Undefined when no task is being stored.
    */
-  flush (response: ResponseEnd | undefined): Promise<void> | undefined {
+  flush (response: ResponseEnd | undefined, client?: TransactionClient): Promise<void> | undefined {
     const wanted = this.#take((task) => isWanted(task.options.when, response))
-    return wanted.length === 0 ? this.#underway : this.#put(wanted, false)
+    return wanted.length === 0 ? this.#underway : this.#put(wanted, false, client)
   }
 
   /**
@@ -93,8 +93,8 @@ export class Outbox implements Keeper {
   }
 
   /** Resolves when these tasks and those of earlier batches are stored. */
-  #put (tasks: RegisteredTask[], report: boolean): Promise<void> {
-    const put = this.#client.put(tasks, report)
+  #put (tasks: RegisteredTask[], report: boolean, client?: TransactionClient): Promise<void> {
+    const put = this.#client.put(tasks, report, client)
     const underway = this.#underway === undefined ? put : Promise.all([this.#underway, put]).then(() => {})
     const onEnd = (): void => { if (this.#underway === underway) this.#underway = undefined }
     this.#underway = underway

@@ -10,6 +10,8 @@ import t, { type Test } from 'tap'
 import ts from 'typescript'
 import { errors } from '../../index.js'
 import { spawnScript } from '../support/child.js'
+import { nextTurn } from '../support/turns.js'
+import { PostgresServer, withoutPostgres } from '../support/postgres.js'
 import { RedisServer, withoutRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
 
@@ -33,6 +35,7 @@ interface Names {
   calls: unknown[][]
   sentTo: string[]
   suite: Array<{ name: string, run: () => Promise<void> }>
+  shop: { query: (text: string) => Promise<{ rows: any[] }> }
 }
 
 /** Ends a child process that says nothing. */
@@ -204,6 +207,17 @@ const checks: Record<string, (t: Test, names: Names) => Promise<void>> = {
     t.equal((await app.inject('/tasks/7f7a8a10-18d0-4cff-8e82-2bf128d80538')).statusCode, 404)
   },
 
+  async 'Stored by your own transaction' (t, { app, calls, shop }) {
+    await shop.query('create table orders (id serial)')
+    const { id } = (await app.inject({ method: 'POST', url: '/orders' })).json()
+    while ((await app.backgroundTasks.get(id))?.state !== 'completed') await nextTurn()
+    t.same(calls, [['sendInvoice', 'ann@example.com']])
+    t.match((await shop.query('select id from orders')).rows, [{ id: 1 }])
+    await shop.query('drop table orders')
+    t.equal((await app.inject({ method: 'POST', url: '/orders' })).statusCode, 500)
+    t.equal(Number((await shop.query('select count(*) from bullmq.job')).rows[0].count), 1)
+  },
+
   async 'Testing your app' (t, { app, sentTo }) {
     t.same(sentTo, ['ann@example.com'])
     t.equal(app.backgroundTasks.stats().failed, 0)
@@ -253,13 +267,18 @@ function keepListeners (t: Test): void {
 }
 
 for (const block of parts) {
-  const skip = block.text.includes('redisPort') && withoutRedis
+  const skip = (block.text.includes('redisPort') && withoutRedis) || (block.text.includes('postgresUrl') && withoutPostgres)
   t.test(`the part at README.md:${block.line} (${block.heading}) does what it says`, { skip }, async (t) => {
     keepListeners(t)
     if (block.text.includes('redisPort')) {
       const redis = await RedisServer.start()
       t.teardown(() => redis.stop())
       process.env['README_REDIS_PORT'] = String(redis.port)
+    }
+    if (block.text.includes('postgresUrl')) {
+      const postgres = await PostgresServer.start()
+      t.teardown(() => postgres.stop())
+      process.env['README_POSTGRES_URL'] = postgres.connectionString
     }
     const { outputText } = ts.transpileModule(complete(block), {
       compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 }

@@ -1,8 +1,8 @@
 import type * as Bullmq from 'bullmq'
-import type { Engine, EngineHost, StoredTask, TaskSnapshot } from '../../../types/index.js'
+import type { Engine, EngineAddOptions, EngineHost, StoredTask, TaskSnapshot } from '../../../types/index.js'
 import { isFinal } from '../../base/snapshot.js'
 import { Clients } from './clients.js'
-import { type JobData, idOf, isId, toJob, toSnapshot } from './jobs.js'
+import { type JobData, type TaskJob, idOf, isId, toJob, toSnapshot } from './jobs.js'
 import { Lookout } from './lookout.js'
 import type { BullmqModule } from './module.js'
 import { type BullmqEngineOptions, checkEngineOptions } from './options.js'
@@ -12,6 +12,7 @@ import type { Records } from './records.js'
 import { redisRecords } from './redis-records.js'
 import { Runner, backoffOf } from './runner.js'
 import { StoreErrors } from './store-errors.js'
+import { Transactions } from './transactions.js'
 
 /** How long a worker waits after a failed fetch. The 15 seconds of BullMQ are the time within which lost tasks must run again. */
 const RUN_RETRY_MS = 1000
@@ -30,9 +31,13 @@ export class BullmqEngine implements Engine {
   #worker: Bullmq.Worker | undefined
   #queue: Bullmq.Queue<JobData, unknown, string> | undefined
   #records: Records | undefined
+  #transactions: Transactions | undefined
+
+  readonly transactional: boolean
 
   constructor (bullmq: BullmqModule, options: BullmqEngineOptions) {
     checkEngineOptions(options)
+    this.transactional = options.postgres !== undefined
     this.#bullmq = bullmq
     this.#options = options
     this.#clients = new Clients(bullmq, options, this.#errors.report)
@@ -65,10 +70,14 @@ export class BullmqEngine implements Engine {
     this.#lookout.serve(runner)
   }
 
-  async add (tasks: StoredTask[]): Promise<string[]> {
+  async add (tasks: StoredTask[], { client }: EngineAddOptions = {}): Promise<string[]> {
     const { removeAfter = 86_400_000 } = this.#options
     const { queue } = this
     if (!this.#clients.isOpen(queue)) await this.#clients.assertOpen(queue)
+    if (client !== undefined) {
+      const jobs = tasks.map((task) => toJob(task, removeAfter))
+      return (await (this.#transactions ??= new Transactions(queue)).add(jobs, client)).map((job) => idOf(job as TaskJob))
+    }
     if (tasks.length > 1) return (await queue.addBulk(tasks.map((task) => toJob(task, removeAfter)))).map(idOf)
     const { name, data, opts } = toJob(tasks[0]!, removeAfter)
     return [idOf(await queue.add(name, data, opts))]
