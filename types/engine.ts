@@ -100,6 +100,7 @@ export interface Engine {
   start (host: EngineHost): void | Promise<void>
   /**
    * Stores the tasks. Resolves to one id each: the task's own, or that of the unfinished task that has its key.
+   * A task whose id the engine knows changes nothing, whether the known task is unfinished or has ended.
    * May be called before `start`.
    */
   add (tasks: StoredTask[]): Promise<string[]>

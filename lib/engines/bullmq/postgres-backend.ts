@@ -1,5 +1,6 @@
 import type * as Bullmq from 'bullmq'
 import type { BullmqModule } from './module.js'
+import { freeKeysOfEnded } from './postgres-keys.js'
 import { failMarked } from './records.js'
 
 /** What we use of a connection's inside: it keeps the outcome of its first attempt to open for ever. */
@@ -25,6 +26,7 @@ export function postgresBackend (bullmq: BullmqModule): Bullmq.BackendFactory<an
   return (name, options, more) => {
     const backend = bullmq.createPostgresBackend(name, options, more)
     failMarked(backend)
+    freeKeysOfEnded(backend)
     const { connection } = backend as unknown as { connection: Connection }
     const pool = isPool(options.connection) ? options.connection : undefined
     guard(connection)

@@ -35,7 +35,7 @@ SELECT CASE WHEN NOT EXISTS (SELECT FROM mark) THEN 'again' WHEN state = 'delaye
 const NOTE = 'UPDATE job SET data = data || jsonb_build_object($3::text, $4::jsonb) WHERE queue = $1 AND id = $2'
 
 /** What we use of a backend's inside: it waits until it is open, and knows when it closes. */
-interface Queries {
+export interface Queries {
   queueName: string
   query: (text: string, values: unknown[]) => Promise<{ rows: any[] }>
 }
