@@ -3,6 +3,22 @@ import type { SharedTaskOptions } from './options.js'
 import type { Schema, ValueOf } from './schema.js'
 import type { Task } from './task.js'
 
+/** When a registered task runs by itself. Needs croner. */
+export interface TaskSchedule<P = any> {
+  /** A cron pattern of five fields, or of six with the seconds first. */
+  cron: string
+  /**
+   * The IANA time zone of the pattern.
+   * @default 'UTC'
+   */
+  timezone?: string
+  /**
+   * The payload of each tick, which is validated when the task is registered.
+   * @default {}
+   */
+  payload?: P
+}
+
 /** What a named task has, wherever it runs. */
 export interface TaskDefinitionBase<P extends Schema = Schema, R extends Schema = Schema> extends SharedTaskOptions {
   /** Unique in an app; 1 to 200 characters, none of them a control character. */
@@ -11,6 +27,11 @@ export interface TaskDefinitionBase<P extends Schema = Schema, R extends Schema 
   payload: P
   /** JSON schema of the result. Without it the result is not kept, and not part of snapshots. */
   result?: R
+  /**
+   * Adds the task at each tick, once however many processes run stored tasks. A tick is passed over while the task of an
+   * earlier tick is unfinished. Only of a registered task.
+   */
+  schedule?: TaskSchedule<ValueOf<P>>
 }
 
 /** A task whose handler runs in this process, on its event loop. */

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { NamedTask, Schema, SharedTaskOptions, TaskDefinition, ValueOf } from '../../types/index.js'
 import { definitionOptions } from './definition-options.js'
+import { type Schedule, resolveSchedule } from './schedule-options.js'
 import { compilePayload, compileResult } from './schema.js'
 import type { BackgroundTask } from '../task/task.js'
 import { taskFileUrl } from './task-file.js'
@@ -19,6 +20,7 @@ export interface Definition {
   readonly hasResult: boolean
   /** Whether an attempt may have to wait before its time begins. */
   readonly startsLate: boolean
+  readonly schedule: Schedule | undefined
   /** The payload as it is kept: a copy, valid, defaults filled in. Throws FST_BGT_INVALID_PAYLOAD. */
   readonly parse: (payload: unknown) => unknown
   /** Runs the handler, or the file, and gives the result as it may be shown. */
@@ -34,7 +36,7 @@ export function defineTask<const P extends Schema, const R extends Schema = Sche
   definition: TaskDefinition<P, R>
 ): NamedTask<ValueOf<P>, ValueOf<R>> {
   definitionOptions(definition)
-  const { name, payload, result, handler, file, when, timeout, retry } = definition
+  const { name, payload, result, handler, file, when, timeout, retry, schedule } = definition
   const toResult = result === undefined ? undefined : compileResult(result)
   const run = file === undefined ? callHandler(handler as Handler) : callFile(taskFileUrl(file)!)
   const inside: Definition = Object.freeze({
@@ -44,6 +46,7 @@ export function defineTask<const P extends Schema, const R extends Schema = Sche
     }),
     hasResult: toResult !== undefined,
     startsLate: file !== undefined,
+    schedule: schedule && resolveSchedule(schedule),
     parse: compilePayload(payload),
     run: toResult === undefined ? run : async (payload: unknown, task: BackgroundTask) => toResult(await run(payload, task))
   })

@@ -2,6 +2,7 @@ import type { TaskDefinition } from '../../types/index.js'
 import { describe, errors } from '../errors.js'
 import { SHARED_RULES } from '../options/task-options.js'
 import { type Rule, type Rules, checkOptions, func, isObject } from '../options/rules.js'
+import { SCHEDULE_RULE } from './schedule-options.js'
 import { taskFileUrl } from './task-file.js'
 
 const schema: Rule = { must: 'a JSON schema object', check: isObject }
@@ -14,6 +15,7 @@ const DEFINITION_RULES: Rules<TaskDefinition> = {
   },
   payload: { ...schema, required: true },
   result: schema,
+  schedule: SCHEDULE_RULE,
   handler: func,
   file: { must: 'a file: URL or an absolute path', check: (value) => taskFileUrl(value) !== undefined },
   ...SHARED_RULES

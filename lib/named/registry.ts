@@ -1,12 +1,20 @@
 import { type Definition, definitionOf } from './define-task.js'
-import { describe, errors } from '../errors.js'
+import { describe, errors, messageOf } from '../errors.js'
 import type { Retry } from '../options/retry-options.js'
 import { isObject } from '../options/rules.js'
+import type { Schedule } from './schedule-options.js'
+
+/** A registered task with a schedule, whose payload is valid. */
+export interface ScheduledTask {
+  readonly definition: Definition
+  readonly schedule: Schedule
+}
 
 /** The tasks that an app has registered, by name. */
 export class Registry {
   readonly #retryIf: Retry['retryIf']
   readonly #definitions = new Map<string, Definition>()
+  readonly scheduled: ScheduledTask[] = []
 
   /** `retryIf`: the plugin's. */
   constructor (retryIf: Retry['retryIf']) {
@@ -15,7 +23,8 @@ export class Registry {
 
   /**
    * Registers all of the tasks or none.
-   * @throws FST_BGT_INVALID_TASK when one is no named task, FST_BGT_DUPLICATE_TASK when a name is taken
+   * @throws FST_BGT_INVALID_TASK when one is no named task, FST_BGT_DUPLICATE_TASK when a name is taken,
+   * FST_BGT_INVALID_PAYLOAD when the payload of a schedule does not fit
    */
   register (tasks: readonly unknown[]): void {
     const added = new Map<string, Definition>()
@@ -28,7 +37,9 @@ export class Registry {
       if (this.#definitions.has(name) || added.has(name)) throw new errors.FST_BGT_DUPLICATE_TASK(name)
       added.set(name, definition)
     }
+    const scheduled = [...added.values()].flatMap(toScheduled)
     for (const [name, definition] of added) this.#definitions.set(name, definition)
+    this.scheduled.push(...scheduled)
   }
 
   has (definition: Definition): boolean {
@@ -54,5 +65,15 @@ export class Registry {
     if (retryIf === undefined || retryIf === this.retryIfOf(definition)) return
     throw new errors.FST_BGT_INVALID_OPTIONS(
       'option "retry.retryIf" of a registered task must be given to defineTask or to the plugin, received a function')
+  }
+}
+
+function toScheduled (definition: Definition): ScheduledTask[] {
+  const { name, schedule, parse } = definition
+  if (schedule === undefined) return []
+  try {
+    return [{ definition, schedule: { ...schedule, payload: parse(schedule.payload) } }]
+  } catch (cause) {
+    throw new errors.FST_BGT_INVALID_PAYLOAD(`option "schedule.payload" of task "${name}" does not fit: ${messageOf(cause)}`, { cause })
   }
 }

@@ -10,6 +10,7 @@ import { invalidTask } from './invalid-task.js'
 import { Outbox } from '../stored/outbox.js'
 import { RegisteredTask } from '../stored/registered-task.js'
 import type { Services } from '../stored/services.js'
+import { SCHEDULE_KEY, Tick } from '../stored/tick.js'
 import { toStored } from '../stored/to-stored.js'
 import { UNSET_STATUS } from './response-end.js'
 import { BackgroundTask } from '../task/task.js'
@@ -61,7 +62,7 @@ export class TaskList extends TaskQueue<Services> implements RequestBackgroundTa
     const [first] = args
     if (typeof first === 'function') return this.#add(first, first.name, args.slice(1), this.#options)
     const definition = isObject(first) ? definitionOf(first) : undefined
-    if (definition !== undefined) return this.#addNamed(definition, args[1], args[2])
+    if (definition !== undefined) return this.addNamed(definition, args[1], args[2])
     if (!isPlainObject(first) || isThenable(first) || typeof args[1] !== 'function') throw invalidTask(first, args[1])
     const options = taskOptions(this.#options, first)
     return this.#add(args[1], (first as TaskOptions).name ?? args[1].name, args.slice(2), options, first)
@@ -125,11 +126,12 @@ export class TaskList extends TaskQueue<Services> implements RequestBackgroundTa
     return task
   }
 
-  #addNamed (definition: Definition, given: unknown, callOptions?: NamedTaskOptions): BackgroundTask {
+  /** `tickId`: the id of the task of a tick. */
+  protected addNamed (definition: Definition, given: unknown, callOptions?: NamedTaskOptions, tickId?: string): BackgroundTask {
     const { registry, client, admission, executor } = this.services
     const { name } = definition
     const options = namedCall(this.#options, definition, callOptions)
-    const call = callOptions ?? {}
+    const call = tickId === undefined ? callOptions ?? {} : { key: SCHEDULE_KEY }
     const payload = definition.parse(given)
     const isRegistered = registry.has(definition)
     if (isRegistered) registry.assertStorable(definition, options.retry)
@@ -137,10 +139,11 @@ export class TaskList extends TaskQueue<Services> implements RequestBackgroundTa
     const { key } = call
     const known = key === undefined ? undefined : this.#outbox?.find(name, key) ?? client.findByKey(name, key)
     if (known !== undefined) return known
-    if (!isRegistered || admission.capture !== undefined) return this.#add(definition.run, name, [payload], options, call)
+    if (!isRegistered || admission.capture !== undefined) return this.#add(definition.run, name, [payload], options, callOptions ?? {})
     admission.assertRoom(name)
     const outbox = (this.#outbox ??= new Outbox(client, executor))
-    const task = new RegisteredTask(this, definition.run, [], options, toStored(name, payload, options, call, this.reqId), outbox)
+    const stored = toStored(name, payload, options, call, this.reqId, tickId)
+    const task = new (tickId === undefined ? RegisteredTask : Tick)(this, definition.run, [], options, stored, outbox)
     outbox.add(task)
     this.#enter(task)
     // No onSend hook is called after the response, or after hijack.
