@@ -4,6 +4,7 @@ import { AppTasks } from './lib/app/app-tasks.js'
 import { endWithApp } from './lib/app/shutdown.js'
 import { pluginOptions } from './lib/options/plugin-options.js'
 import { RouteOptions } from './lib/options/route-options.js'
+import { AppList } from './lib/request/app-list.js'
 import { TaskList } from './lib/request/task-list.js'
 import { trackRequests } from './lib/request/track-requests.js'
 import { createRunner } from './lib/stored/run-for-engine.js'
@@ -25,7 +26,8 @@ async function plugin (app: FastifyInstance, options: BackgroundTasksOptions): P
   const services = createServices(resolved)
   const threads = new Threads(resolved.threads, app.log)
   const routes = new RouteOptions(resolved.route)
-  const appTasks = new AppTasks(app, services, new TaskList(services, resolved.route, { server: app, log: app.log }))
+  const appList = new AppList(services, resolved.route, { server: app, log: app.log })
+  const appTasks = new AppTasks(app, services, appList)
 
   threads.decorate(app)
   app.decorate('backgroundTasks', appTasks)
@@ -39,9 +41,12 @@ async function plugin (app: FastifyInstance, options: BackgroundTasksOptions): P
   app.addHook('onReady', async () => {
     const { worker, concurrency, history } = resolved
     if (worker) services.registry.assertImplemented()
+    const { client, schedules } = services
+    await schedules.load()
     const run = createRunner(services, ({ reqId }) =>
       new TaskList(services, resolved.route, { server: app, log: reqId === undefined ? app.log : app.log.child({ reqId }), reqId }))
-    await services.client.start({ log: app.log, worker, concurrency, history, run })
+    await client.start({ log: app.log, worker, concurrency, history, run })
+    if (worker) schedules.start(appList)
   })
   endWithApp(app, services, threads, resolved.closeTimeout)
 }

@@ -23,6 +23,7 @@ declare namespace backgroundTasks {
   export type RouteTaskOptions = types.RouteTaskOptions
   export type RunControl = types.RunControl
   export type RunOutcome = types.RunOutcome
+  export type ScheduleSnapshot = types.ScheduleSnapshot
   export type Schema = types.Schema
   export type SharedTaskOptions = types.SharedTaskOptions
   export type StoredRetry = types.StoredRetry
@@ -36,6 +37,7 @@ declare namespace backgroundTasks {
   export type TaskImplementation<P = any, R = any> = types.TaskImplementation<P, R>
   export type TaskMessage = types.TaskMessage
   export type TaskOptions = types.TaskOptions
+  export type TaskSchedule<P = any> = types.TaskSchedule<P>
   export type TaskSnapshot = types.TaskSnapshot
   export type TaskState = types.TaskState
   export type TaskStats = types.TaskStats

@@ -5,6 +5,7 @@ import t from 'tap'
 import ts from 'typescript'
 import './package/bundles.js'
 import './package/links.js'
+import './package/schedules.js'
 import './package/start-up.js'
 import { bin, createProject, dependencies, files, manifest, peers, required, run, tarball, temporary, unpacked } from './support/package.js'
 

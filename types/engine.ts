@@ -119,6 +119,7 @@ export interface Engine {
   /**
    * Stores the tasks. Resolves to one id for each task. If an unfinished task has its key, the id is that of the unfinished
    * task.
+   * A task whose id the engine knows changes nothing, whether the known task is unfinished or has ended.
    * `add` may be called before `start`.
    */
   add (tasks: StoredTask[], options?: EngineAddOptions): Promise<string[]>

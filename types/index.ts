@@ -74,6 +74,15 @@ export interface TaskStats {
   oldestWaitingMs: number
 }
 
+/** A schedule of a registered task. */
+export interface ScheduleSnapshot {
+  name: string
+  cron: string
+  timezone: string
+  /** The time of the next tick, ISO 8601. Absent until the app is ready. */
+  nextRunAt?: string
+}
+
 /** `app.backgroundTasks`. */
 export interface AppBackgroundTasks extends TaskAdder {
   /**
@@ -101,6 +110,8 @@ export interface AppBackgroundTasks extends TaskAdder {
    * @throws FST_BGT_ENGINE when the engine does not answer
    */
   cancel (id: string, reason?: unknown): Promise<boolean>
+  /** The schedules of the registered tasks, also in a process that runs no stored tasks. */
+  schedules (): ScheduleSnapshot[]
 }
 
 declare module 'fastify' {

@@ -3,6 +3,22 @@ import type { Around, SharedTaskOptions } from './options.js'
 import type { Schema, ValueOf } from './schema.js'
 import type { Task } from './task.js'
 
+/** When a registered task runs by itself. Needs croner. */
+export interface TaskSchedule<P = any> {
+  /** A cron pattern of five fields, or of six with the seconds first. */
+  cron: string
+  /**
+   * The IANA time zone of the pattern.
+   * @default 'UTC'
+   */
+  timezone?: string
+  /**
+   * The payload of each tick, which is validated when the task is registered.
+   * @default {}
+   */
+  payload?: P
+}
+
 /** The options of any named task. */
 export interface TaskDefinitionBase<P extends Schema = Schema, R extends Schema = Schema> extends SharedTaskOptions {
   /** The name, unique in an app: 1 to 200 characters, none of them a control character. */
@@ -13,6 +29,11 @@ export interface TaskDefinitionBase<P extends Schema = Schema, R extends Schema 
   result?: R
   /** Runs around each attempt, inside the `around` of the plugin. */
   around?: Around
+  /**
+   * Adds the task at each tick, once however many processes run stored tasks. A tick is passed over while the task of an
+   * earlier tick is unfinished. Only of a registered task.
+   */
+  schedule?: TaskSchedule<ValueOf<P>>
 }
 
 /** A task whose handler runs in this process, on its event loop. */
@@ -42,13 +63,15 @@ export interface TaskDeclarationDefinition<P extends Schema = Schema, R extends 
   file?: never
 }
 
-interface ImplementationBase extends SharedTaskOptions {
+interface ImplementationBase<P> extends SharedTaskOptions {
+  /** Adds the task at each tick, in place of the schedule of the declaration. */
+  schedule?: TaskSchedule<P>
   /** Runs around each attempt, inside the `around` of the plugin. */
   around?: Around
 }
 
 /** The argument of `implementTask`, with exactly one of `handler` and `file`. Its options win over those of the declaration. */
-export type TaskImplementation<P = any, R = any> = ImplementationBase & ({
+export type TaskImplementation<P = any, R = any> = ImplementationBase<P> & ({
   /** Does the work. `this` is the Fastify instance. */
   handler: (this: FastifyInstance, payload: P, task: Task) => R | Promise<R>
   file?: never

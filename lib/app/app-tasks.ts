@@ -1,4 +1,4 @@
-import type { AppBackgroundTasks, IdleOptions, NamedTask, TaskSnapshot, TaskStats, WaitUntilOptions } from '../../types/index.js'
+import type { AppBackgroundTasks, IdleOptions, NamedTask, ScheduleSnapshot, TaskSnapshot, TaskStats, WaitUntilOptions } from '../../types/index.js'
 import type { FastifyInstance } from 'fastify'
 import { errors } from '../errors.js'
 import { idleTimeout } from '../options/plugin-options.js'
@@ -65,6 +65,10 @@ export class AppTasks implements AppBackgroundTasks {
     if (task === undefined) return await this.services.client.ask((engine) => engine.cancel(id, reason))
     const hasEffect = task.cancel(reason)
     return await (this.services.client.lateCancels.effectOf(task) ?? hasEffect)
+  }
+
+  schedules (): ScheduleSnapshot[] {
+    return this.services.schedules.snapshots()
   }
 
   /** Calls `onChange` after each change of the task, in any process. The returned function ends the watch. */

@@ -12,7 +12,7 @@ const GRACE_MS = 1000
 
 /**
  * Closes the parts of this plugin with the app, in this order:
- * 1. preClose: failed attempts become final, and the engine hands out no more tasks that another process could run.
+ * 1. preClose: schedules stop, failed attempts become final, and the engine hands out no more tasks that another process could run.
  * 2. The server closes: no request comes in any more.
  * 3. The first drain, before every other onClose hook: it waits for tasks, and stops unfinished ones at the deadline.
  * 4. The onClose hooks of the app, which may close what tasks use.
@@ -20,7 +20,7 @@ const GRACE_MS = 1000
  * @param closeTimeoutMs How long tasks may take, counted from the start of the first drain.
  */
 export function endWithApp (app: FastifyInstance, services: Services, threads: Threads, closeTimeoutMs: number): void {
-  const { client, executor } = services
+  const { client, executor, schedules } = services
   const drain = new Drain(app, services, closeTimeoutMs)
 
   // Enters the queue of avvio while the app closes. The first drain thus comes before any other onClose hook.
@@ -29,6 +29,7 @@ export function endWithApp (app: FastifyInstance, services: Services, threads: T
   }
   app.addHook('preClose', (done) => {
     app.server.off('close', drainFirst)
+    schedules.stop()
     executor.stopRetrying()
     client.pause()
     drainFirst()
@@ -80,8 +81,9 @@ class Drain {
   }
 
   async #end (): Promise<void> {
-    const { census, client, executor } = this.#services
+    const { census, client, executor, schedules } = this.#services
     const deadline = this.#deadline ??= performance.now() + this.#timeoutMs
+    schedules.stop()
     await executor.stopRetrying()
     // `#leave` stops tasks that the engine hands out all the same.
     await within(Math.max(0, deadline - performance.now()), () => client.pause()).catch(() => {})

@@ -35,6 +35,18 @@ export async function loadPiscina (onMissing: (cause: unknown) => never): Promis
   }
 }
 
+/** The part of croner that is used. */
+type CronClass = new (pattern: string, options: { timezone: string }) => { nextRun (after: Date): Date | null }
+
+/** As `loadPiscina`. */
+export async function loadCroner (onMissing: (cause: unknown) => never): Promise<{ Cron: CronClass }> {
+  try {
+    return await import('croner')
+  } catch (cause) {
+    return onMissing(cause)
+  }
+}
+
 /** Loads OpenTelemetry. Undefined when the package is not installed. */
 export async function loadOpenTelemetry (): Promise<typeof import('@opentelemetry/api') | undefined> {
   try {

@@ -6,6 +6,7 @@ import { type Definition, definitionOf, notImplemented, toNamedTask } from './de
 import { definitionOptions, implementationOptions } from './definition-options.js'
 import { describe, errors } from '../errors.js'
 import { isObject } from '../options/rules.js'
+import { resolveSchedule } from './schedule-options.js'
 import { compilePayload, compileResult } from './schema.js'
 import type { BackgroundTask } from '../task/task.js'
 import { taskFileUrl } from './task-file.js'
@@ -19,12 +20,13 @@ export function defineTask<const P extends Schema, const R extends Schema = Sche
   definition: TaskDefinition<P, R> | TaskDeclarationDefinition<P, R>
 ): NamedTask<ValueOf<P>, ValueOf<R>> {
   definitionOptions(definition)
-  const { name, payload, result, around } = definition
+  const { name, payload, result, around, schedule } = definition
   const toResult = result === undefined ? undefined : compileResult(result)
   return toNamedTask({
     name,
     options: sharedOptions(definition),
     around,
+    schedule: schedule && resolveSchedule(schedule),
     startsLate: definition.file !== undefined,
     parse: compilePayload(payload),
     toResult,
@@ -48,6 +50,7 @@ export function implementTask<P, R> (declaration: NamedTask<P, R>, implementatio
     ...declared,
     options: Object.freeze({ ...declared.options, ...sharedOptions(implementation) }),
     around: implementation.around ?? declared.around,
+    schedule: implementation.schedule === undefined ? declared.schedule : resolveSchedule(implementation.schedule),
     startsLate: implementation.file !== undefined,
     ...createRun(declared.name, implementation, declared.toResult),
     declaration: declared

@@ -2,12 +2,14 @@ import type { SharedTaskOptions, TaskDefinition } from '../../types/index.js'
 import { describe, errors } from '../errors.js'
 import { SHARED_RULES } from '../options/task-options.js'
 import { type Rule, type Rules, checkOptions, func, isObject } from '../options/rules.js'
+import { SCHEDULE_RULE } from './schedule-options.js'
 import { taskFileUrl } from './task-file.js'
 
 interface Implementation extends SharedTaskOptions {
   handler?: unknown
   file?: unknown
   around?: unknown
+  schedule?: unknown
 }
 
 const schema: Rule = { must: 'a JSON schema object', check: isObject }
@@ -16,6 +18,7 @@ const IMPLEMENTATION_RULES: Rules<Implementation> = {
   handler: func,
   file: { must: 'a file: URL or an absolute path', check: (value) => taskFileUrl(value) !== undefined },
   around: func,
+  schedule: SCHEDULE_RULE,
   ...SHARED_RULES
 }
 

@@ -1,5 +1,6 @@
 import type { Around, SharedTaskOptions } from '../../types/index.js'
 import { describe, errors } from '../errors.js'
+import type { Schedule } from './schedule-options.js'
 import type { BackgroundTask } from '../task/task.js'
 
 // A global symbol: the CommonJS build must know a task that was defined through the ESM build.
@@ -12,6 +13,7 @@ export interface Definition {
   readonly name: string
   readonly options: SharedTaskOptions
   readonly around: Around | undefined
+  readonly schedule: Schedule | undefined
   /** Whether an attempt may wait for a thread before its timeout starts. */
   readonly startsLate: boolean
   /** Copies and validates a payload, and fills in defaults. Throws FST_BGT_INVALID_PAYLOAD. */

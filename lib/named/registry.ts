@@ -1,14 +1,22 @@
 import { type Definition, definitionOf, notImplemented } from './definition.js'
-import { describe, errors } from '../errors.js'
+import { describe, errors, messageOf } from '../errors.js'
 import { type Arounds, nestAround } from '../base/around.js'
 import type { Retry } from '../options/retry-options.js'
 import type { ResolvedTaskOptions } from '../options/task-options.js'
 import { isObject } from '../options/rules.js'
+import type { Schedule } from './schedule-options.js'
+
+/** A registered task with a schedule, whose payload is valid. */
+export interface ScheduledTask {
+  readonly definition: Definition
+  readonly schedule: Schedule
+}
 
 /** The tasks that an app has registered, by name. */
 export class Registry {
   readonly #plugin: ResolvedTaskOptions
   readonly #definitions = new Map<string, Definition>()
+  readonly scheduled: ScheduledTask[] = []
 
   /** `plugin`: the options of the plugin, which apply to a task without options of its own. */
   constructor (plugin: ResolvedTaskOptions) {
@@ -17,7 +25,8 @@ export class Registry {
 
   /**
    * Registers all of the tasks or none.
-   * @throws FST_BGT_INVALID_TASK when a value is no named task, FST_BGT_DUPLICATE_TASK when a name is taken
+   * @throws FST_BGT_INVALID_TASK when a value is no named task, FST_BGT_DUPLICATE_TASK when a name is taken,
+   * FST_BGT_INVALID_PAYLOAD when the payload of a schedule does not fit
    */
   register (tasks: readonly unknown[]): void {
     const added = new Map<string, Definition>()
@@ -30,7 +39,9 @@ export class Registry {
       if (this.#definitions.has(name) || added.has(name)) throw new errors.FST_BGT_DUPLICATE_TASK(name)
       added.set(name, definition)
     }
+    const scheduled = [...added.values()].flatMap(toScheduled)
     for (const [name, definition] of added) this.#definitions.set(name, definition)
+    this.scheduled.push(...scheduled)
   }
 
   has (definition: Definition): boolean {
@@ -77,6 +88,16 @@ export class Registry {
     if (retryIf === undefined || retryIf === this.retryIfOf(definition)) return
     throw new errors.FST_BGT_INVALID_OPTIONS(
       'option "retry.retryIf" of a registered task must be given to defineTask or to the plugin, received a function')
+  }
+}
+
+function toScheduled (definition: Definition): ScheduledTask[] {
+  const { name, schedule, parse } = definition
+  if (schedule === undefined) return []
+  try {
+    return [{ definition, schedule: { ...schedule, payload: parse(schedule.payload) } }]
+  } catch (cause) {
+    throw new errors.FST_BGT_INVALID_PAYLOAD(`option "schedule.payload" of task "${name}" does not fit: ${messageOf(cause)}`, { cause })
   }
 }
 

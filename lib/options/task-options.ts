@@ -9,9 +9,15 @@ export const SHARED_RULES = {
   retry: RETRY_RULE
 }
 
+/** How many characters a key has at most. */
+export const MAX_KEY_LENGTH = 200
+
 export const NAMED_RULES: Rules<NamedTaskOptions> = {
   delay: integer(0, MAX_DELAY_MS),
-  key: { must: 'a string of 1 to 200 characters', check: (value) => typeof value === 'string' && value !== '' && value.length <= 200 },
+  key: {
+    must: `a string of 1 to ${MAX_KEY_LENGTH} characters`,
+    check: (value) => typeof value === 'string' && value !== '' && value.length <= MAX_KEY_LENGTH
+  },
   // The largest priority of BullMQ.
   priority: integer(0, 2 ** 21 - 1),
   ...SHARED_RULES

@@ -11,6 +11,7 @@ import { invalidTask } from './invalid-task.js'
 import { Outbox } from '../stored/outbox.js'
 import { RegisteredTask } from '../stored/registered-task.js'
 import type { Services } from '../stored/services.js'
+import { SCHEDULE_KEY, Tick } from '../stored/tick.js'
 import { toStored } from '../stored/to-stored.js'
 import { UNSET_STATUS } from './response-end.js'
 import { BackgroundTask } from '../task/task.js'
@@ -62,7 +63,7 @@ export class TaskList extends TaskQueue<Services> implements RequestBackgroundTa
     const [first] = args
     if (typeof first === 'function') return this.#add(first, first.name, args.slice(1), this.#options)
     const definition = isObject(first) ? definitionOf(first) : undefined
-    if (definition !== undefined) return this.#addNamed(definition, args[1], args[2])
+    if (definition !== undefined) return this.addNamed(definition, args[1], args[2])
     if (!isPlainObject(first) || isThenable(first) || typeof args[1] !== 'function') throw invalidTask(first, args[1])
     const options = taskOptions(this.#options, first)
     return this.#add(args[1], (first as TaskOptions).name ?? args[1].name, args.slice(2), options, first)
@@ -85,8 +86,7 @@ export class TaskList extends TaskQueue<Services> implements RequestBackgroundTa
   async flush (options: FlushOptions = {}): Promise<void> {
     const client = flushClient(options, this.services.client.engine)
     // An earlier plugin's onRequest hook may call `flush` before our own hook has the reply.
-    const statusCode = this.reply?.statusCode ?? UNSET_STATUS
-    await this.#outbox?.flush(this.response ?? { outcome: 'sent', statusCode }, client)
+    await this.#outbox?.flush(this.response ?? { outcome: 'sent', statusCode: this.reply?.statusCode ?? UNSET_STATUS }, client)
   }
 
   /** Stores the tasks whose `when` this status code meets. Undefined when the reply need not wait. */
@@ -128,24 +128,24 @@ export class TaskList extends TaskQueue<Services> implements RequestBackgroundTa
     return task
   }
 
-  #addNamed (named: Definition, given: unknown, callOptions?: NamedTaskOptions): BackgroundTask {
+  /** `tickId`: the id of the task of a tick. */
+  protected addNamed (named: Definition, given: unknown, callOptions?: NamedTaskOptions, tickId?: string): BackgroundTask {
     const { registry, client, admission, executor } = this.services
     const definition = registry.resolve(named)
     const { name } = definition
     const options = namedCall(this.#options, definition, callOptions)
-    const call = callOptions ?? {}
-    const payload = definition.parse(given)
-    admission.assertPayload(name, payload)
+    const call = tickId === undefined ? callOptions ?? {} : { key: SCHEDULE_KEY }
+    const payload = admission.checkPayload(name, definition.parse(given))
     const isRegistered = registry.has(definition)
     if (isRegistered) registry.assertStorable(definition, options.retry)
     else assertLocal(call)
-    const { key } = call
-    const known = key === undefined ? undefined : this.#outbox?.find(name, key) ?? client.findByKey(name, key)
+    const known = call.key === undefined ? undefined : this.#outbox?.find(name, call.key) ?? client.findByKey(name, call.key)
     if (known !== undefined) return known
-    if (!isRegistered || admission.capture !== undefined) return this.#add(definition.run, name, [payload], options, call)
+    if (!isRegistered || admission.capture !== undefined) return this.#add(definition.run, name, [payload], options, callOptions ?? {})
     admission.assertRoom(name)
     const outbox = (this.#outbox ??= new Outbox(client, executor))
-    const task = new RegisteredTask(this, definition.run, [], options, toStored(name, payload, options, call, this.reqId), outbox)
+    const stored = toStored(name, payload, options, call, this.reqId, tickId)
+    const task = new (tickId === undefined ? RegisteredTask : Tick)(this, definition.run, [], options, stored, outbox)
     outbox.add(task)
     this.#enter(task)
     // No onSend hook is called after the response, or after hijack.

@@ -7,6 +7,7 @@ import { Admission } from '../task/admission.js'
 import { Census } from '../task/census.js'
 import { History } from '../task/history.js'
 import { EngineClient } from './engine-client.js'
+import { Schedules } from './schedule.js'
 
 /** The objects that an app has one of. All its lists share them. */
 export interface Services {
@@ -17,6 +18,7 @@ export interface Services {
   readonly executor: Executor
   readonly registry: Registry
   readonly client: EngineClient
+  readonly schedules: Schedules
 }
 
 export function createServices (options: ResolvedOptions): Services {
@@ -28,5 +30,6 @@ export function createServices (options: ResolvedOptions): Services {
   const executor = new Executor(census, history, report, concurrency)
   const registry = new Registry(route)
   const client = new EngineClient(engine, { census, history, executor }, options)
-  return { census, history, admission, report, executor, registry, client }
+  const schedules = new Schedules(registry, history)
+  return { census, history, admission, report, executor, registry, client, schedules }
 }

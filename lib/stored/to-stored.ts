@@ -5,14 +5,14 @@ import type { ResolvedTaskOptions } from '../options/task-options.js'
 import { toKeepable } from '../base/text.js'
 import { captureTrace } from './trace-context.js'
 
-/** The StoredTask of one `add`. */
+/** The StoredTask of one `add`, or of a tick, which gives the id. */
 export function toStored (
   name: string, payload: unknown, { timeout, retry }: ResolvedTaskOptions, { delay, key, priority }: NamedTaskOptions,
-  reqId: string | undefined
+  reqId: string | undefined, id: string = randomUUID()
 ): StoredTask {
   const trace = captureTrace()
   // This code is a cost of each request. A literal with a spread for each property would take several times as long.
-  const stored: { -readonly [Key in keyof StoredTask]: StoredTask[Key] } = { id: randomUUID(), name, payload, createdAt: Date.now() }
+  const stored: { -readonly [Key in keyof StoredTask]: StoredTask[Key] } = { id, name, payload, createdAt: Date.now() }
   if (timeout !== undefined) stored.timeout = timeout
   if (retry !== undefined) stored.retry = toStoredRetry(retry)
   if (delay !== undefined && delay > 0) stored.delay = delay

@@ -42,10 +42,10 @@ export class Admission {
     if (this.#census.unfinished >= this.#maxPending) throw new errors.FST_BGT_FULL(this.#maxPending)
   }
 
-  /** @throws FST_BGT_INVALID_PAYLOAD when the JSON of a payload is too large */
-  assertPayload (name: string, payload: unknown): void {
+  /** The payload. @throws FST_BGT_INVALID_PAYLOAD when the JSON of a payload is too large */
+  checkPayload (name: string, payload: unknown): unknown {
     const bytes = jsonBytesAbove(payload, this.#maxPayload)
-    if (bytes === undefined) return
+    if (bytes === undefined) return payload
     throw new errors.FST_BGT_INVALID_PAYLOAD(
       `payload of task "${name}" must be at most ${this.#maxPayload} bytes of JSON, received ${bytes} bytes`)
   }

@@ -184,6 +184,13 @@ const checks: Record<string, (t: Test, names: Names) => Promise<void>> = {
     t.match(await app.backgroundTasks.get(response.json().id), { state: 'completed', result: { bytes: 1400 } })
   },
 
+  async 'Scheduled tasks' (t, { app }) {
+    const [schedule] = (await app.inject('/schedules')).json()
+    t.match(schedule, { name: 'nightly-report', cron: '0 3 * * *', timezone: 'Europe/Berlin' })
+    const hour = new Date(schedule.nextRunAt).toLocaleTimeString('de', { timeZone: 'Europe/Berlin' })
+    t.equal(hour, '03:00:00')
+  },
+
   async Engines (t, { suite }) {
     t.ok(suite.length > 0)
     for (const { name, run } of suite) await t.resolves(run(), name)
@@ -341,7 +348,8 @@ t.test('the option tables name every option, and its default', async (t) => {
   plugin.delete('name')
   const named = new Map([...task, ...withDefaults(tableRows('option of `add`'))])
   named.delete('name')
-  const written = { NamedTaskOptions: named, TaskOptions: task, RetryOptions: retry, RouteTaskOptions: route, BackgroundTasksOptions: plugin }
+  const schedule = new Map(withDefaults(tableRows('field of `schedule`')))
+  const written = { NamedTaskOptions: named, TaskSchedule: schedule, TaskOptions: task, RetryOptions: retry, RouteTaskOptions: route, BackgroundTasksOptions: plugin }
 
   for (const [name, table] of Object.entries(written)) {
     const members = membersOf(name)
@@ -367,7 +375,7 @@ t.test('the errors table names every error and its status', async (t) => {
 })
 
 t.test('the log messages are those of the sources', async (t) => {
-  const files = ['run/report', 'app/unfinished', 'threads/threads', 'engines/bullmq/store-errors', 'stored/run-for-engine']
+  const files = ['run/report', 'app/unfinished', 'threads/threads', 'engines/bullmq/store-errors', 'stored/run-for-engine', 'stored/schedule', 'stored/tick']
   const texts = await Promise.all(files.map((file) => readFile(join(root, `lib/${file}.ts`), 'utf8')))
   const callbacks = ['onError', 'retryIf'].map((name) => `'${name} of background tasks failed'`).join()
   const sources = texts.join('\n').replace('`${name} of background tasks failed`', callbacks) // eslint-disable-line no-template-curly-in-string

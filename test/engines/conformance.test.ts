@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import type { Engine, EngineHost, RunOutcome, StoredTask } from '../../index.js'
+import type { Engine, EngineHost, RunOutcome, StoredTask, TaskSnapshot } from '../../index.js'
 import { type ConformanceOptions, engineConformance } from '../../lib/testing.js'
 import { type Change, createEngine } from '../support/engine.js'
 import { type SharedEngine, SharedStore } from '../support/shared-store.js'
@@ -16,6 +16,21 @@ function withRun (change: (run: Run) => Run): Change {
 /** The engine in memory which is given other tasks than it was asked to store. */
 function withAdd (change: (task: StoredTask) => StoredTask): Change {
   return (inner) => ({ add: (tasks) => inner.add(tasks.map(change)) })
+}
+
+/** The engine in memory which stores a known task once more, under another id, where `isForgotten`. It gives the known id. */
+function forgetful (isForgotten: (known: TaskSnapshot | undefined) => boolean): Change {
+  const seen = new Set<string>()
+  return (inner) => ({
+    async add (tasks) {
+      for (const task of tasks) {
+        const isKnown = seen.has(task.id) && isForgotten(await inner.get(task.id))
+        seen.add(task.id)
+        await inner.add([isKnown ? { ...task, id: randomUUID() } : task])
+      }
+      return tasks.map(({ id }) => id)
+    }
+  })
 }
 
 const withOutcome = (change: (outcome: RunOutcome) => RunOutcome): Change =>
@@ -102,6 +117,20 @@ const mistakes: Array<[mistake: string, change: Change, found: string]> = [
   ['forgets keys within a batch', (inner) => ({
     add: (tasks) => inner.add(tasks.map(({ key, ...task }, index) => index === 0 && key !== undefined ? { ...task, key } : task))
   }), 'of a batch with one key twice the first task has it'],
+  ['runs a known id again', forgetful(() => true), 'a task whose id is known changes nothing'],
+  ['forgets an id when its task has ended', forgetful((snapshot) => snapshot?.finishedAt !== undefined), 'a task whose id is known changes nothing'],
+  ['stores both tasks of a batch with one id', forgetful(() => true),
+    'of a batch with one id twice the first task is stored'],
+  ['has a known id take its key', (inner) => ({
+    async add (tasks) {
+      const ids = await inner.add(tasks)
+      for (const { id, name, key } of tasks) {
+        const known = await inner.get(id)
+        if (key !== undefined && known?.finishedAt !== undefined) await inner.add([{ id: randomUUID(), name, key, payload: {}, createdAt: 0, delay: 60_000 }])
+      }
+      return ids
+    }
+  }), 'a task whose id is known takes no key'],
   ['ends what is given back', withOutcome((outcome) => outcome.state === 'interrupted' ? { state: 'cancelled', error } : outcome), givingBack],
   ['counts an attempt that is given back', withOutcome((outcome) => outcome.state === 'interrupted' ? { state: 'delayed', error, delay: 50 } : outcome),
     givingBack],

@@ -66,6 +66,15 @@ t.test('the options of the implementation win over those of the declaration', as
   t.same(seen, ['declaration', 'implementation'])
 })
 
+t.test('the schedule of the implementation wins over that of the declaration', async (t) => {
+  const base = defineTask({ name: 'work', payload: {}, schedule: { cron: '0 3 * * *' } })
+  for (const [schedule, cron] of [[{}, '0 3 * * *'], [{ schedule: { cron: '0 4 * * *' } }, '0 4 * * *']] as const) {
+    const app = await createApp(t, { tasks: [implementTask(base, { handler () {}, ...schedule })] })
+    await app.ready()
+    t.match(app.backgroundTasks.schedules(), [{ name: 'work', cron }])
+  }
+})
+
 t.test('a declaration may be implemented by a file', async (t) => {
   const work = implementTask(declared, { file: fixture('double.js') })
   const app = await createApp(t, { threads: { maxThreads: 1 }, tasks: [work] })

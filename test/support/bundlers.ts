@@ -36,7 +36,8 @@ export const bundlers: Record<'esbuild' | 'rollup' | 'webpack', Bundle> = {
 
   async rollup ({ input, output, format, external }) {
     const bundle = await rollup({ input, external, plugins: rollupPlugins, onLog () {} })
-    await bundle.write({ file: output, format })
+    // In one file, also what is loaded late.
+    await bundle.write({ file: output, format, inlineDynamicImports: true })
     await bundle.close()
   },
 

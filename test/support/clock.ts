@@ -20,3 +20,14 @@ export function useFakeClock (t: Test): (ms: number) => void {
     tick(ms)
   }
 }
+
+/** Fake `setTimeout` and `Date` until the test is over, from a time in ISO 8601 on. */
+export function useFakeDate (t: Test, now: string): { tick: (ms: number) => void, set: (now: string) => void } {
+  mock.timers.enable({ apis: ['setTimeout', 'Date'], now: Date.parse(now) })
+  t.teardown(() => { mock.timers.reset() })
+  return {
+    tick: (ms) => { mock.timers.tick(ms) },
+    // As somebody sets the clock: no timer hears of it.
+    set: (now) => { mock.timers.setTime(Date.parse(now)) }
+  }
+}

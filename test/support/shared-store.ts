@@ -87,7 +87,7 @@ export class SharedEngine implements Engine {
     await nextTurn()
     const ids = copy(tasks).map((task) => {
       const { id, name, key, delay, createdAt } = task
-      const known = this.#store.find(name, key)
+      const known = this.#store.entries.has(id) ? id : this.#store.find(name, key)
       if (known !== undefined) return known
       const entry: Entry = { task, attempt: 1, snapshot: { id, name, state: 'waiting', attempt: 1, createdAt: new Date(createdAt).toISOString() } }
       this.#store.entries.set(id, entry)

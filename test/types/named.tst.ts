@@ -2,7 +2,10 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
 import { describe, expect, test } from 'tstyche'
 import Type1, { type Static } from 'typebox'
-import { type AppBackgroundTasks, type Around, type BackgroundTasksOptions, type NamedTask, type RequestBackgroundTasks, type Task, type TaskAdder, type ValueOf, Type as Own, defineTask, implementTask } from '../../index.js'
+import {
+  type AppBackgroundTasks, type Around, type BackgroundTasksOptions, type NamedTask, type RequestBackgroundTasks, type ScheduleSnapshot, type Task, type TaskAdder, type TaskSchedule, type ValueOf,
+  Type as Own, defineTask, implementTask
+} from '../../index.js'
 
 declare const tasks: TaskAdder
 declare const app: AppBackgroundTasks
@@ -86,6 +89,25 @@ describe('the definition', () => {
     expect(defineTask).type.toBeCallableWith({ name: 'a', payload, result, handler: async () => ({ bytes: 1 }) })
     expect(defineTask).type.toBeCallableWith({ name: 'a', payload, handler: () => {} })
     expect(defineTask).type.toBeCallableWith({ name: 'a', payload, handler: async () => 'anything' })
+  })
+
+  test('takes a schedule, whose payload fits the schema', () => {
+    const payload = Type.Object({ days: Type.Integer() })
+    expect(defineTask).type.toBeCallableWith({ name: 'a', payload, schedule: { cron: '0 3 * * *' }, handler () {} })
+    expect(defineTask).type.toBeCallableWith({ name: 'a', payload, schedule: { cron: '0 3 * * *', timezone: 'UTC', payload: { days: 1 } }, handler () {} })
+    expect(defineTask).type.toBeCallableWith({ name: 'a', payload: {}, schedule: { cron: '0 3 * * *', payload: 'any' }, handler () {} })
+    expect(defineTask).type.toBeCallableWith({ name: 'a', payload, schedule: { cron: '0 3 * * *' }, file: '/a.js' })
+    expect(defineTask).type.not.toBeCallableWith({ name: 'a', payload, schedule: { cron: '0 3 * * *', payload: { days: '1' } }, handler () {} })
+    expect(defineTask).type.not.toBeCallableWith({ name: 'a', payload, schedule: { timezone: 'UTC' }, handler () {} })
+    expect(defineTask).type.not.toBeCallableWith({ name: 'a', payload, schedule: { cron: '0 3 * * *', zone: 'UTC' }, handler () {} })
+    expect(defineTask).type.not.toBeCallableWith({ name: 'a', payload, schedule: '0 3 * * *', handler () {} })
+    const shared: TaskSchedule<{ days: number }> = { cron: '0 3 * * *', payload: { days: 1 } }
+    expect(defineTask({ name: 'a', payload, schedule: shared, handler () {} })).type.toBe<NamedTask<{ days: number }, any>>()
+  })
+
+  test('gives the app its schedules', () => {
+    expect(app.schedules()).type.toBe<ScheduleSnapshot[]>()
+    expect<ScheduleSnapshot>().type.toBe<{ name: string, cron: string, timezone: string, nextRunAt?: string }>()
   })
 
   test('refuses a result that does not fit its schema', () => {

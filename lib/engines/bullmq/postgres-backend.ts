@@ -1,5 +1,6 @@
 import type * as Bullmq from 'bullmq'
 import type { BullmqModule } from './module.js'
+import { freeKeysOfEnded } from './postgres-keys.js'
 import { failMarked } from './records.js'
 
 /** The private members of a connection that are used here. `readyPromise` keeps the outcome of the first opening for ever. */
@@ -32,6 +33,7 @@ export function postgresBackend (bullmq: BullmqModule): Bullmq.BackendFactory<an
   return (name, options, more) => {
     const backend = bullmq.createPostgresBackend(name, options, more)
     failMarked(backend)
+    freeKeysOfEnded(backend)
     const { connection } = backend as unknown as { connection: Connection }
     const pool = isPool(options.connection) ? options.connection : undefined
     guard(connection)

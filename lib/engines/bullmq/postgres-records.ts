@@ -35,7 +35,7 @@ SELECT CASE WHEN NOT EXISTS (SELECT FROM mark) THEN 'again' WHEN state = 'delaye
 const NOTE = 'UPDATE job SET data = data || jsonb_build_object($3::text, $4::jsonb) WHERE queue = $1 AND id = $2'
 
 /** The private members of a backend that are used here. `query` waits until the backend is open. */
-interface Queries {
+export interface Queries {
   queueName: string
   query: (text: string, values: unknown[]) => Promise<{ rows: any[] }>
 }

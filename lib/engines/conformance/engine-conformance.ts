@@ -1,5 +1,6 @@
 import type { Engine } from '../../../types/index.js'
 import { keys } from './keys.js'
+import { knownIds } from './known-ids.js'
 import { Rig } from './rig.js'
 import { running } from './running.js'
 import { scheduling } from './scheduling.js'
@@ -41,7 +42,7 @@ export function engineConformance (
   create: () => Engine | Promise<Engine>, { shared = false, local = false, crash }: ConformanceOptions = {}
 ): ConformanceCase[] {
   const checks = {
-    ...running, ...scheduling, ...keys, ...(local && staying), ...(shared && sharing), ...(shared && crash !== undefined && recovery(crash))
+    ...running, ...scheduling, ...keys, ...knownIds, ...(local && staying), ...(shared && sharing), ...(shared && crash !== undefined && recovery(crash))
   }
   return Object.entries(checks).map(([name, check]) => ({
     name,

@@ -79,6 +79,7 @@ class MemoryEngine implements Engine {
 
   #addOne (task: StoredTask): string {
     const { id, delay } = task
+    if (this.#unfinished.has(id) || this.#finished.get(id) !== undefined) return id
     const known = this.#keys.find(task)
     if (known !== undefined) return known
     const entry = new Entry(task)
