@@ -86,6 +86,11 @@ export interface ScheduleSnapshot {
 /** `app.backgroundTasks`. */
 export interface AppBackgroundTasks extends TaskAdder {
   /**
+   * Stores the registered tasks that the app has added in this turn of the event loop.
+   * @throws FST_BGT_ENGINE, FST_BGT_INVALID_OPTIONS as on the request
+   */
+  flush (options?: FlushOptions): Promise<void>
+  /**
    * Resolves when every task of this process has ended, those added meanwhile included, and every `onError` has settled.
    * @throws FST_BGT_IDLE_TIMEOUT after `timeout`, naming the unfinished tasks
    */

@@ -71,8 +71,7 @@ export class TaskList extends TaskQueue<Services> implements RequestBackgroundTa
 
   waitUntil (promise: PromiseLike<any>, options: WaitUntilOptions = {}): any {
     const { admission, executor } = this.services
-    const name = followedName(promise, options, admission, this.log)
-    const task = new BackgroundTask(this, name, undefined, [], this.#options)
+    const task = new BackgroundTask(this, followedName(promise, options, admission, this.log), undefined, [], this.#options)
     task.state = 'active'
     this.#enter(task)
     executor.follow(task, promise)
@@ -86,7 +85,8 @@ export class TaskList extends TaskQueue<Services> implements RequestBackgroundTa
   async flush (options: FlushOptions = {}): Promise<void> {
     const client = flushClient(options, this.services.client.engine)
     // An earlier plugin's onRequest hook may call `flush` before our own hook has the reply.
-    await this.#outbox?.flush(this.response ?? { outcome: 'sent', statusCode: this.reply?.statusCode ?? UNSET_STATUS }, client)
+    const present = this.request && { outcome: 'sent' as const, statusCode: this.reply?.statusCode ?? UNSET_STATUS }
+    await this.#outbox?.flush(this.response ?? present, client)
   }
 
   /** Stores the tasks whose `when` this status code meets. Undefined when the reply need not wait. */

@@ -189,3 +189,15 @@ t.test('the reply waits for every flush that is under way, whichever ends first'
   held[0]?.resolve()
   await response
 })
+
+t.test('the app flushes what it has added in this turn, whatever its when', async (t) => {
+  const engine = createDistantEngine()
+  const app = await createApp(t, { engine, tasks: [note] })
+  await app.ready()
+  await app.backgroundTasks.flush()
+  app.backgroundTasks.add(note, 1)
+  app.backgroundTasks.add(note, 2, { when: 'error' })
+  await app.backgroundTasks.flush()
+  t.same(payloadsOf(engine), [[1, 2]])
+  await t.rejects(app.backgroundTasks.flush({ clint: 1 } as object), { code: 'FST_BGT_INVALID_OPTIONS' })
+})
