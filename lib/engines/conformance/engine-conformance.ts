@@ -1,10 +1,14 @@
 import type { Engine } from '../../../types/index.js'
 import { keys } from './keys.js'
+import { looking } from './looking.js'
+import { retryingOnce } from './retrying-once.js'
+import { retrying } from './retrying.js'
 import { Rig } from './rig.js'
 import { running } from './running.js'
 import { scheduling } from './scheduling.js'
 import { recovery, sharing } from './sharing.js'
 import { staying } from './staying.js'
+import { watching } from './watching.js'
 
 /** One promise of the engine contract, as a test. */
 export interface ConformanceCase {
@@ -41,7 +45,16 @@ export function engineConformance (
   create: () => Engine | Promise<Engine>, { shared = false, local = false, crash }: ConformanceOptions = {}
 ): ConformanceCase[] {
   const checks = {
-    ...running, ...scheduling, ...keys, ...(local && staying), ...(shared && sharing), ...(shared && crash !== undefined && recovery(crash))
+    ...running,
+    ...scheduling,
+    ...keys,
+    ...looking,
+    ...watching,
+    ...retrying,
+    ...retryingOnce,
+    ...(local && staying),
+    ...(shared && sharing),
+    ...(shared && crash !== undefined && recovery(crash))
   }
   return Object.entries(checks).map(([name, check]) => ({
     name,
