@@ -1,10 +1,14 @@
-import type { AppBackgroundTasks, IdleOptions, NamedTask, TaskSnapshot, TaskStats, WaitUntilOptions } from '../../types/index.js'
+import type {
+  AppBackgroundTasks, IdleOptions, NamedTask, TaskCounts, TaskPage, TaskQuery, TaskSnapshot, TaskStats, WaitUntilOptions
+} from '../../types/index.js'
 import type { FastifyInstance } from 'fastify'
 import { errors } from '../errors.js'
 import { idleTimeout } from '../options/plugin-options.js'
 import { storeBeforeSend } from '../request/store-before-send.js'
 import type { Services } from '../stored/services.js'
 import type { TaskList } from '../request/task-list.js'
+import { countTasks, listTasks } from './overview.js'
+import { retryTask } from './retry-task.js'
 
 /** How many unfinished tasks the error of `idle` names. */
 const NAMED = 10
@@ -65,6 +69,18 @@ export class AppTasks implements AppBackgroundTasks {
     if (task === undefined) return await this.services.client.ask((engine) => engine.cancel(id, reason))
     const hasEffect = task.cancel(reason)
     return await (this.services.client.lateCancels.effectOf(task) ?? hasEffect)
+  }
+
+  async list (query: TaskQuery): Promise<TaskPage> {
+    return await listTasks(this.services, query)
+  }
+
+  async counts (): Promise<TaskCounts> {
+    return await countTasks(this.services)
+  }
+
+  async retry (id: string): Promise<boolean> {
+    return await retryTask(this.services, id)
   }
 
   /** Calls `onChange` after each change of the task, in any process. The returned function ends the watch. */
