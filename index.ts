@@ -7,11 +7,12 @@ import { RouteOptions } from './lib/options/route-options.js'
 import { AppList } from './lib/request/app-list.js'
 import { TaskList } from './lib/request/task-list.js'
 import { trackRequests } from './lib/request/track-requests.js'
+import { createRetried } from './lib/stored/retried-task.js'
 import { createRunner } from './lib/stored/run-for-engine.js'
 import { createServices } from './lib/stored/services.js'
 import { loadTraceContext } from './lib/stored/trace-context.js'
 import { Threads } from './lib/threads/threads.js'
-import type { BackgroundTasksOptions } from './types/index.js'
+import type { BackgroundTasksOptions, StoredTask } from './types/index.js'
 
 export type * from './types/index.js'
 export { defineTask, implementTask } from './lib/named/define-task.js'
@@ -43,9 +44,10 @@ async function plugin (app: FastifyInstance, options: BackgroundTasksOptions): P
     if (worker) services.registry.assertImplemented()
     const { client, schedules } = services
     await schedules.load()
-    const run = createRunner(services, ({ reqId }) =>
-      new TaskList(services, resolved.route, { server: app, log: reqId === undefined ? app.log : app.log.child({ reqId }), reqId }))
-    await client.start({ log: app.log, worker, concurrency, history, run })
+    const listFor = ({ reqId }: StoredTask): TaskList =>
+      new TaskList(services, resolved.route, { server: app, log: reqId === undefined ? app.log : app.log.child({ reqId }), reqId })
+    const run = createRunner(services, listFor)
+    await client.start({ log: app.log, worker, concurrency, history, run, retried: createRetried(services, listFor) })
     if (worker) schedules.start(appList)
   })
   endWithApp(app, services, threads, resolved.closeTimeout)

@@ -29,7 +29,7 @@ const FST_BGT_DUPLICATE_TASK = createError<'FST_BGT_DUPLICATE_TASK', [name: stri
  * The engine did not store tasks, as far as is known, or did not answer a question. The message goes to clients. The error of a
  * driver may name hosts and roles, so it is only the `cause`, for the log.
  */
-const FST_BGT_ENGINE = createError<'FST_BGT_ENGINE', [what: 'stored' | 'asked for', options: ErrorOptions]>(
+const FST_BGT_ENGINE = createError<'FST_BGT_ENGINE', [what: 'stored' | 'asked for' | 'run again: this engine cannot', options: ErrorOptions]>(
   'FST_BGT_ENGINE', 'background tasks could not be %s', 503)
 
 /** A task with a file could not run in a thread, or its thread ended before the task did. */

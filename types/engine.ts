@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
+import type { EnginePage, EngineQuery, StoredCounts } from './list.js'
 import type { TaskErrorSnapshot, TaskSnapshot } from './task.js'
 
 /** The retries of a stored task. The host decides on each retry, not the engine. */
@@ -80,6 +81,11 @@ export interface EngineHost {
    * never leave this process.
    */
   due? (id: string): void
+  /**
+   * Tells the host that a task waits again because of `retry`. Called before the task can start, and only by an engine whose
+   * tasks never leave this process.
+   */
+  retried? (task: StoredTask): void
 }
 
 /** A client of pg, of a pool or alone, or an adapter with its `query`. */
@@ -128,6 +134,20 @@ export interface Engine {
   cancel (id: string, reason?: unknown): Promise<boolean>
   /** Calls `onChange` after each change of the task, perhaps more often. The returned function ends the watch. */
   watch (id: string, onChange: () => void): () => void
+  /**
+   * Gives a page of the tasks in one state, without their payloads. The order is that of `app.backgroundTasks.list`. Looks at no
+   * more than `scan` tasks, however many the store holds. This method and the next three are optional.
+   * @throws FST_BGT_INVALID_OPTIONS when the cursor is not one of this engine
+   */
+  list? (query: EngineQuery): Promise<EnginePage>
+  counts? (): Promise<StoredCounts>
+  /**
+   * Has a task that failed or was cancelled run again under its id, from attempt 1. The task takes its key in the same step of
+   * the store. Resolves to false when the task is unknown, unfinished or completed, or when an unfinished task has its key.
+   */
+  retry? (id: string): Promise<boolean>
+  /** Calls `onChange` after changes of any task, perhaps more often. The returned function ends the watch. */
+  watchAll? (onChange: () => void): () => void
   /** Stops taking tasks from a shared store. Running tasks go on. */
   pause (): void | Promise<void>
   /** Frees every connection and timer. When `close` is called, no task runs any more. */

@@ -1,9 +1,11 @@
 import type { AndTask, AnyResult, AnyReturn, First, FunctionArguments, OptionsArguments, Rest, ResultOf } from './add.js'
+import type { TaskCounts, TaskPage, TaskQuery } from './list.js'
 import type { NamedTask } from './named.js'
 import type { FlushOptions, IdleOptions, RouteTaskOptions, WaitUntilOptions } from './options.js'
 import type { Task, TaskSnapshot } from './task.js'
 
 export type * from './engine.js'
+export type * from './list.js'
 export type * from './named.js'
 export type * from './options.js'
 export type * from './plugin.js'
@@ -117,6 +119,24 @@ export interface AppBackgroundTasks extends TaskAdder {
   cancel (id: string, reason?: unknown): Promise<boolean>
   /** The schedules of the registered tasks, also in a process that runs no stored tasks. */
   schedules (): ScheduleSnapshot[]
+  /**
+   * A page of the tasks in one state: first those of this process, then the others in the engine's store. Of the finished tasks of
+   * this process, the page has those that `get` finds. Each listed task of this process gets an id.
+   * @throws FST_BGT_INVALID_OPTIONS when the query, or its cursor, is wrong
+   * @throws FST_BGT_ENGINE when the engine does not answer
+   */
+  list (query: TaskQuery): Promise<TaskPage>
+  /**
+   * How many tasks there are in each state, in this process and in the store that it shares.
+   * @throws FST_BGT_ENGINE when the engine does not answer
+   */
+  counts (): Promise<TaskCounts>
+  /**
+   * Has a registered task that failed or was cancelled run again under its id, from attempt 1. Resolves to whether it will:
+   * false when the task has not ended, has completed, is unknown, is a function, or an unfinished task has its key.
+   * @throws FST_BGT_ENGINE when the engine cannot, or does not answer
+   */
+  retry (id: string): Promise<boolean>
 }
 
 declare module 'fastify' {

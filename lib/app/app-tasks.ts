@@ -1,10 +1,14 @@
-import type { AppBackgroundTasks, FlushOptions, IdleOptions, NamedTask, ScheduleSnapshot, TaskSnapshot, TaskStats, WaitUntilOptions } from '../../types/index.js'
+import type {
+  AppBackgroundTasks, FlushOptions, IdleOptions, NamedTask, ScheduleSnapshot, TaskCounts, TaskPage, TaskQuery, TaskSnapshot, TaskStats, WaitUntilOptions
+} from '../../types/index.js'
 import type { FastifyInstance } from 'fastify'
 import { errors } from '../errors.js'
 import { idleTimeout } from '../options/plugin-options.js'
 import { storeBeforeSend } from '../request/store-before-send.js'
 import type { Services } from '../stored/services.js'
 import type { TaskList } from '../request/task-list.js'
+import { countTasks, listTasks } from './overview.js'
+import { retryTask } from './retry-task.js'
 
 /** How many unfinished tasks the error of `idle` names. */
 const NAMED = 10
@@ -73,6 +77,18 @@ export class AppTasks implements AppBackgroundTasks {
 
   schedules (): ScheduleSnapshot[] {
     return this.services.schedules.snapshots()
+  }
+
+  async list (query: TaskQuery): Promise<TaskPage> {
+    return await listTasks(this.services, query)
+  }
+
+  async counts (): Promise<TaskCounts> {
+    return await countTasks(this.services)
+  }
+
+  async retry (id: string): Promise<boolean> {
+    return await retryTask(this.services, id)
   }
 
   /** Calls `onChange` after each change of the task, in any process. The returned function ends the watch. */

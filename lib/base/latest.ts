@@ -8,6 +8,15 @@ export class Latest<Value> {
     return this.#values.get(key)
   }
 
+  delete (key: string): void {
+    this.#values.delete(key)
+  }
+
+  /** The values, the latest first. */
+  newestFirst (): Value[] {
+    return [...this.#values.values()].reverse()
+  }
+
   /** Sets a value, and deletes the oldest ones until `limit` are left. */
   set (key: string, value: Value, limit: number): void {
     this.#values.set(key, value)

@@ -141,6 +141,7 @@ export class Executor {
     this.#census.move(task, 'delayed')
     task.outcome = error
     this.#report.retry(task, error, delay)
+    task.ownExtras().nextAt = this.#budget.now + delay
     task.backOff(delay, this.pushReady)
   }
 

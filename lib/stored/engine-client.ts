@@ -115,7 +115,7 @@ export class EngineClient {
   #receive (task: RegisteredTask, id: string): void {
     if (task.finished) this.#receiveEnded(task, id)
     else if (!this.isLocal) this.#receiveElsewhere(task, id)
-    else if (task.stored.id === id) this.#receiveHere(task)
+    else if (task.stored.id === id) this.receiveHere(task)
     else this.#receiveMerged(task, id)
   }
 
@@ -126,10 +126,14 @@ export class EngineClient {
     if (task.stored.id === id) this.engine.cancel(id).catch(() => {})
   }
 
-  #receiveHere (task: RegisteredTask): void {
+  /** Takes a task that a local engine has. */
+  receiveHere (task: RegisteredTask): void {
     task.place = 'here'
-    const isDelayed = task.stored.delay !== undefined && task.dueAt === undefined
-    if (isDelayed && task.state === 'waiting') this.#services.census.move(task, 'delayed')
+    const { delay } = task.stored
+    if (delay !== undefined && task.dueAt === undefined && task.state === 'waiting') {
+      task.ownExtras().nextAt = nowMs() + delay
+      this.#services.census.move(task, 'delayed')
+    }
     if (this.cannotRunHere(task)) this.onUnrunnable?.(task)
   }
 

@@ -87,6 +87,10 @@ export class RegisteredTask extends BackgroundTask {
     return this.place === 'guest'
   }
 
+  override get key (): string | undefined {
+    return this.stored.key
+  }
+
   override get waitingSince (): number {
     return this.dueAt ?? this.createdAt
   }
@@ -134,6 +138,10 @@ export class RegisteredTask extends BackgroundTask {
   }
 
   override toJSON (): TaskSnapshot {
-    return this.#target === undefined ? super.toJSON() : this.#target.toJSON()
+    if (this.#target !== undefined) return this.#target.toJSON()
+    const snapshot = super.toJSON()
+    // Another process may have added the task, and a task that runs again is older than this object.
+    const createdAt = new Date(this.stored.createdAt).toISOString()
+    return createdAt < snapshot.createdAt ? { ...snapshot, createdAt } : snapshot
   }
 }

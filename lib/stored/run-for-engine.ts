@@ -8,6 +8,7 @@ import { tryTo } from '../run/report.js'
 import { Refusals } from './refusals.js'
 import { RegisteredTask } from './registered-task.js'
 import type { Services } from './services.js'
+import { storedOptions } from './stored-options.js'
 import type { Owner } from '../task/task.js'
 import { withTrace } from './trace-context.js'
 
@@ -33,16 +34,8 @@ export function createRunner (services: Services, listFor: (stored: StoredTask) 
   }
 
   function createGuest (stored: StoredTask, definition: Definition, attempt: number): RegisteredTask {
-    const retryIf = stored.retry?.conditional === true ? registry.retryIfOf(definition) : undefined
-    const options = {
-      when: 'always',
-      timeout: stored.timeout,
-      retry: stored.retry && { ...stored.retry, retryIf },
-      around: registry.aroundOf(definition),
-      hasResult: definition.toResult !== undefined,
-      startsLate: definition.startsLate
-    } as const
     const list = listFor(stored)
+    const options = storedOptions(stored, definition, registry)
     const task = withTrace(stored.trace, () => new RegisteredTask(list, definition.run, [], options, stored))
     task.attempt = attempt
     list.push(task)

@@ -7,6 +7,15 @@ interface Place {
   task: BackgroundTask | undefined
 }
 
+/** A task that has ended. */
+interface Finished {
+  /** The id by which it is found. That of the snapshot is another one where the task ran in place of one with its key. */
+  readonly id: string
+  readonly snapshot: TaskSnapshot
+  readonly reqId: string | undefined
+  readonly key: string | undefined
+}
+
 /** Finds unfinished tasks, and the last `limit` finished ones, by id. A task enters the history when its id is first read. */
 export class History {
   readonly #limit: number
@@ -15,7 +24,7 @@ export class History {
    * table keeps its values alive until the next major collection: here all the tasks, with their requests.
    */
   readonly #unfinished = new Map<string, Place>()
-  readonly #finished = new Latest<TaskSnapshot>()
+  readonly #finished = new Latest<Finished>()
 
   constructor (limit: number) {
     this.#limit = limit
@@ -42,6 +51,26 @@ export class History {
     this.#leave(id)
   }
 
+  /** Takes in a task that runs again under its id. */
+  reopen (task: BackgroundTask, id: string): void {
+    this.drop(id)
+    this.track(task, id)
+  }
+
+  /** Drops the snapshot of a finished task. */
+  drop (id: string): void {
+    this.#finished.delete(id)
+  }
+
+  has (id: string): boolean {
+    return this.#unfinished.has(id) || this.#finished.get(id) !== undefined
+  }
+
+  /** The finished tasks, the latest first. Each once, although several ids may find it. */
+  finished (): Finished[] {
+    return this.#finished.newestFirst().filter(({ id, snapshot }) => id === snapshot.id)
+  }
+
   find (id: string): BackgroundTask | undefined {
     return this.#unfinished.get(id)?.task
   }
@@ -49,7 +78,7 @@ export class History {
   /** A snapshot that the caller may change. */
   get (id: string): TaskSnapshot | undefined {
     const task = this.find(id)
-    return task === undefined ? structuredClone(this.#finished.get(id)) : structuredClone(task.toJSON())
+    return task === undefined ? structuredClone(this.#finished.get(id)?.snapshot) : structuredClone(task.toJSON())
   }
 
   #leave (id: string): boolean {
@@ -60,6 +89,8 @@ export class History {
   }
 
   #remember (task: BackgroundTask, id: string): void {
-    if (this.#limit > 0) this.#finished.set(id, task.toJSON(), this.#limit)
+    if (this.#limit === 0) return
+    const { key, owner: { reqId } } = task
+    this.#finished.set(id, { id, snapshot: task.toJSON(), reqId, key }, this.#limit)
   }
 }

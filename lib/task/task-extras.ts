@@ -18,6 +18,8 @@ export class TaskExtras {
   declare startClock?: (() => void) | undefined
   /** The timer of the timeout, or of the backoff before the next attempt. */
   declare timer?: NodeJS.Timeout | undefined
+  /** When a delay is over, on the monotonic clock. */
+  declare nextAt?: number
   /** Ends the trace of the attempt that runs. */
   declare endTrace?: ((failed: boolean, value: unknown) => void) | undefined
   /** Wall clock minus monotonic clock. Measured once, so that the times of a task never contradict each other. */

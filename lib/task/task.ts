@@ -91,6 +91,11 @@ export class BackgroundTask extends TaskLife implements Task<any> {
     return false
   }
 
+  /** The key of a registered task. */
+  get key (): string | undefined {
+    return undefined
+  }
+
   /** When the task began to wait, on the monotonic clock. */
   get waitingSince (): number {
     return this.createdAt

@@ -30,3 +30,13 @@ t.test('the oldest key is not looked for from the start again', async (t) => {
   for (let value = 0; value < 100; value++) latest.set(`k${value}`, value, 10)
   t.equal(keys.mock.callCount(), 1)
 })
+
+t.test('the values come latest first, a deleted one not at all, and one that is set again as a new one', async (t) => {
+  const latest = new Latest<string>()
+  for (const key of ['a', 'b', 'c']) latest.set(key, key, 3)
+  latest.delete('a')
+  t.same(latest.newestFirst(), ['c', 'b'])
+  for (const key of ['a', 'd']) latest.set(key, key, 3)
+  t.same(latest.newestFirst(), ['d', 'a', 'c'])
+  t.equal(latest.get('b'), undefined)
+})

@@ -43,3 +43,18 @@ t.test('to end twice does not end the watching of who came later', async (t) => 
   watchers.notify('a')
   t.equal(told, 1)
 })
+
+t.test('who watches all is told of every task, and may watch twice', async (t) => {
+  const watchers = new Watchers()
+  let told = 0
+  const onChange = (): void => { told++ }
+  const ends = [watchers.addToAll(onChange), watchers.addToAll(onChange)]
+  t.equal(watchers.empty, false)
+  watchers.notify('a')
+  watchers.notifyAll()
+  t.equal(told, 4)
+  for (const end of ends) end()
+  watchers.notify('a')
+  t.equal(told, 4)
+  t.equal(watchers.empty, true)
+})

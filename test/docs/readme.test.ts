@@ -8,7 +8,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import ts from 'typescript'
-import { errors } from '../../index.js'
+import { type NamedTask, errors } from '../../index.js'
 import { spawnScript } from '../support/child.js'
 import { nextTurn } from '../support/turns.js'
 import { PostgresServer, withoutPostgres } from '../support/postgres.js'
@@ -34,6 +34,7 @@ interface Names {
   app: FastifyInstance
   calls: unknown[][]
   sentTo: string[]
+  sendInvoice: NamedTask<{ to: string }>
   suite: Array<{ name: string, run: () => Promise<void> }>
   shop: { query: (text: string) => Promise<{ rows: any[] }> }
 }
@@ -214,6 +215,16 @@ const checks: Record<string, (t: Test, names: Names) => Promise<void>> = {
     t.equal((await app.inject('/tasks/7f7a8a10-18d0-4cff-8e82-2bf128d80538')).statusCode, 404)
   },
 
+  async 'Looking at tasks, and running one again' (t, { app, calls, sendInvoice }) {
+    const { id } = app.backgroundTasks.add(sendInvoice, { to: 'bob@example.com' })
+    await app.backgroundTasks.idle()
+    t.match(await app.backgroundTasks.get(id), { state: 'failed' })
+    t.match((await app.inject({ method: 'POST', url: '/invoices/retry' })).json(), { retried: 1, counts: { process: { failed: 1 } } })
+    await app.backgroundTasks.idle()
+    t.match(await app.backgroundTasks.get(id), { state: 'completed' })
+    t.same(calls, [['refused', 'bob@example.com'], ['sendInvoice', 'bob@example.com']])
+  },
+
   async 'Stored by your own transaction' (t, { app, calls, shop }) {
     await shop.query('create table orders (id serial)')
     const { id } = (await app.inject({ method: 'POST', url: '/orders' })).json()
@@ -349,7 +360,8 @@ t.test('the option tables name every option, and its default', async (t) => {
   const named = new Map([...task, ...withDefaults(tableRows('option of `add`'))])
   named.delete('name')
   const schedule = new Map(withDefaults(tableRows('field of `schedule`')))
-  const written = { NamedTaskOptions: named, TaskSchedule: schedule, TaskOptions: task, RetryOptions: retry, RouteTaskOptions: route, BackgroundTasksOptions: plugin }
+  const query = new Map(withDefaults(tableRows('field of a query')))
+  const written = { TaskQuery: query, NamedTaskOptions: named, TaskSchedule: schedule, TaskOptions: task, RetryOptions: retry, RouteTaskOptions: route, BackgroundTasksOptions: plugin }
 
   for (const [name, table] of Object.entries(written)) {
     const members = membersOf(name)

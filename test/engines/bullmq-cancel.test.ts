@@ -84,13 +84,24 @@ function cancelTests (t: Test, store: Store): void {
   })
 
   t.test('nothing is cancelled that has been removed meanwhile, or has an id that is none', async (t) => {
-    const { engine } = await openRig(t, store)
+    const { engine, rig } = await openRig(t, store)
+    const [active, goOn] = [latch(), latch()]
+    await rig.start(async () => {
+      active.open()
+      await goOn.promise
+      return completed
+    })
     const stored = task()
     await engine.add([stored])
+    await active.promise
     t.equal(await engine.cancel(stored.id), true)
+    const { get } = engine
     engine.get = async () => undefined
     t.equal(await engine.cancel(stored.id), false)
     t.equal(await engine.cancel('wait'), false)
+    engine.get = get
+    goOn.open()
+    await rig.end(stored.id)
   })
 
   t.test('a cancelled task whose attempt fails, or is given back, does not run again', async (t) => {

@@ -109,6 +109,25 @@ t.test('on Redis', { skip: withoutRedis }, async (t) => {
     end()
   })
 
+  t.test('who watches all tasks is told now and then, also of changes whose events are lost, until nobody listens', async (t) => {
+    const { engine } = await createWeb(t)
+    const { engine: other } = await createWeb(t)
+    let told = 0
+    const end = engine.watchAll(() => { told++ })
+    await until(async () => await listening() === 1)
+    const before = told
+    // Of a promoted job, no event is left.
+    const stored = task({ delay: 600_000 })
+    await other.add([stored])
+    await redis.ask((client) => client.del(engine.queue.toKey('events')))
+    await until(() => told > before + 2)
+    end()
+    await until(async () => await listening() === 0)
+    const after = told
+    await other.cancel(stored.id)
+    t.equal(told, after)
+  })
+
   t.test('nobody is told of changes once the watch is over, also where it ends before the events are there', async (t) => {
     const { engine, rig } = await openRig(t, { connection })
     let changes = 0

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import t from 'tap'
-import type { Engine, EngineHost, RunOutcome, StoredTask, TaskSnapshot } from '../../index.js'
+import type { Engine, EngineHost, EnginePage, EngineQuery, RunOutcome, StoredTask, TaskSnapshot } from '../../index.js'
 import { type ConformanceOptions, engineConformance } from '../../lib/testing.js'
 import { type Change, createEngine } from '../support/engine.js'
 import { type SharedEngine, SharedStore } from '../support/shared-store.js'
@@ -38,6 +38,17 @@ const withOutcome = (change: (outcome: RunOutcome) => RunOutcome): Change =>
 
 const running = 'a stored task runs once as it was stored, and its result is found'
 const retrying = 'a delayed outcome is run again, with the next attempt number, and not before its delay'
+
+const listing = 'list gives the tasks of each state as get gives them, with what else is known, and without payloads'
+const paging = 'list gives every task once, page by page: finished ones latest first, unfinished ones oldest first'
+const scanning = 'list looks at no more tasks than it may, says at how many, and goes on from there'
+const counting = 'counts tells how many tasks are in each state, cancelled ones with those that have failed'
+const retryingFailed = 'a failed task runs again under its id, from attempt 1 and with its payload'
+
+/** The engine in memory whose pages go through `change`. */
+function withList (change: (page: EnginePage, query: EngineQuery, inner: Engine) => EnginePage | Promise<EnginePage>): Change {
+  return (inner) => ({ list: async (query) => await change(await inner.list!(query), query, inner) })
+}
 
 const givingBack = 'a task that is given back runs again, with the same attempt number, and not before its delay'
 const error = { name: 'Error', message: 'no luck' }
@@ -151,6 +162,74 @@ const mistakes: Array<[mistake: string, change: Change, found: string]> = [
   }), 'the host is told that a delay is over although nothing can start'],
   ['ignores the history', (inner) => ({ start: (host) => inner.start({ ...host, history: 1000 }) }),
     'no more finished tasks are kept than the history says'],
+  ['lists tasks of other states', withList((page, { limit, ...query }, inner) =>
+    inner.list!({ ...query, limit, state: query.state === 'waiting' ? 'delayed' : query.state })), listing],
+  ['lists payloads', withList((page) => ({ ...page, tasks: page.tasks.map((task) => ({ ...task, payload: 1 })) })), listing],
+  ['does not say who added a listed task', withList((page) => ({ ...page, tasks: page.tasks.map(({ reqId, ...task }) => task) })), listing],
+  ['does not list keys', withList((page) => ({ ...page, tasks: page.tasks.map(({ key, ...task }) => task) })), listing],
+  ['does not say when a delayed task is due', withList((page) => ({ ...page, tasks: page.tasks.map(({ nextRunAt, ...task }) => task) })), listing],
+  ['ignores the name', (inner) => ({ list: ({ name, ...query }) => inner.list!(query) }), scanning],
+  ['lists the last tasks first', withList((page) => ({ ...page, tasks: page.tasks.reverse() })), paging],
+  ['ignores the cursor', (inner) => {
+    let calls = 0
+    return {
+      async list ({ cursor, ...query }) {
+        const page = await inner.list!(query)
+        return calls++ < 5 ? page : { tasks: page.tasks, scanned: page.scanned }
+      }
+    }
+  }, paging],
+  ['forgets the cursor', withList(({ cursor, ...page }) => page), paging],
+  ['ignores the limit', (inner) => ({ list: (query) => inner.list!({ ...query, limit: 200 }) }), paging],
+  ['looks at all tasks', (inner) => ({ list: ({ scan, ...query }) => inner.list!(query) }), scanning],
+  ['does not say at how many tasks it has looked', withList((page) => ({ ...page, scanned: 0 })), scanning],
+  ['takes any cursor', (inner) => ({ list: (query) => inner.list!(query).catch(() => ({ tasks: [], scanned: 0 })) }),
+    'list refuses a cursor that is none of its own'],
+  ['does not count cancelled tasks', (inner) => ({
+    counts: async () => ({ ...await inner.counts!(), failed: (await inner.list!({ state: 'failed', limit: 200 })).tasks.length })
+  }), counting],
+  ['counts too many waiting tasks', (inner) => ({ counts: async () => ({ ...await inner.counts!(), waiting: 9 }) }), counting],
+  ['goes on telling', (inner) => ({
+    watchAll (onChange) {
+      inner.watchAll!(onChange)
+      return () => {}
+    }
+  }), 'watchAll tells of changes of any task until it is ended'],
+  ['runs no task again', () => ({ retry: async () => false }), retryingFailed],
+  ['says that no task runs again', (inner) => ({ retry: async (id) => await inner.retry!(id) && false }), retryingFailed],
+  ['runs a task again under another id', (inner) => {
+    const stored = new Map<string, StoredTask>()
+    return {
+      add (tasks) {
+        for (const task of tasks) stored.set(task.id, task)
+        return inner.add(tasks)
+      },
+      async retry (id) {
+        await inner.add([{ ...stored.get(id)!, id: randomUUID() }])
+        return true
+      }
+    }
+  }, 'a task that is run again waits as a new one does'],
+  ['counts on from the last attempt', withRun((run) => {
+    const attempts = new Map<string, number>()
+    return (task, control) => {
+      const attempt = (attempts.get(task.id) ?? 0) + 1
+      attempts.set(task.id, attempt)
+      return run(task, { ...control, attempt })
+    }
+  }), retryingFailed],
+  ['runs no cancelled task again', (inner) => ({
+    retry: async (id) => (await inner.get(id))?.state === 'failed' && await inner.retry!(id)
+  }), 'a cancelled task runs again, whether it had started or not, and completes'],
+  ['says that a completed task runs again', (inner) => ({
+    retry: async (id) => await inner.retry!(id) || (await inner.get(id))?.state === 'completed'
+  }), 'a task that has not ended, has completed or is unknown does not run again'],
+  ['runs a task again twice', (inner) => ({
+    retry: async (id) => await inner.retry!(id) || (await inner.get(id))?.attempt === 1
+  }), 'of two retries at once one has an effect'],
+  ['runs a task again whose key is taken', withAdd(({ key, ...task }) => task), 'a task that runs again takes its key, unless an unfinished task has it'],
+  ['loses a task whose key is taken', (inner) => ({ retry: async (id) => await inner.retry!(id) || true }),
+    'of a retry and an add with its key at once one wins'],
   ['cancels what has ended', (inner) => ({ cancel: async (id) => (await inner.cancel(id)) || (await inner.get(id)) !== undefined }),
     'a task that has ended cannot be cancelled']
 ]

@@ -23,6 +23,10 @@ export function createEngine (change: Change = () => ({})): TestEngine {
     get: (id) => inner.get(id),
     cancel: (id, reason) => inner.cancel(id, reason),
     watch: (id, onChange) => inner.watch(id, onChange),
+    list: (query) => inner.list!(query),
+    counts: () => inner.counts!(),
+    retry: (id) => inner.retry!(id),
+    watchAll: (onChange) => inner.watchAll!(onChange),
     pause: () => inner.pause(),
     close: () => inner.close(),
     ...change(inner)

@@ -1,8 +1,8 @@
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyPluginAsync, type FastifyRequest } from 'fastify'
 import { describe, expect, test } from 'tstyche'
 import backgroundTasks, {
-  type AppBackgroundTasks, type BackgroundTasksOptions, type RequestBackgroundTasks, type ResponseEnd, type RetryOptions,
-  type RouteTaskOptions, type Task, type TaskAdder, type TaskMessage, type TaskOptions, type TaskSnapshot, type TaskState, type TaskStats,
+  type AppBackgroundTasks, type BackgroundTasksOptions, type ListedTask, type RequestBackgroundTasks, type ResponseEnd, type RetryOptions,
+  type RouteTaskOptions, type StoredCounts, type Task, type TaskAdder, type TaskCounts, type TaskMessage, type TaskOptions, type TaskPage, type TaskSnapshot, type TaskState, type TaskStats,
   backgroundTasks as named, errors
 } from '../../index.js'
 
@@ -54,6 +54,25 @@ describe('what Fastify gets', () => {
       request.backgroundTasks.add(sendEmail, request.body.email, 'welcome')
       expect(request.backgroundTasks.add).type.not.toBeCallableWith(sendEmail, request.body, 'welcome')
     })
+  })
+
+  test('looking at tasks', () => {
+    expect(app.backgroundTasks.list).type.toBeCallableWith({ state: 'failed' })
+    expect(app.backgroundTasks.list).type.toBeCallableWith({ state: 'skipped', name: 'a', limit: 5, cursor: 'x' })
+    expect(app.backgroundTasks.list).type.not.toBeCallableWith({ name: 'a' })
+    expect(app.backgroundTasks.list).type.not.toBeCallableWith({ state: 'done' })
+    expect(app.backgroundTasks.list).type.not.toBeCallableWith({ state: 'failed', page: 2 })
+    expect(app.backgroundTasks.list({ state: 'failed' })).type.toBe<Promise<TaskPage>>()
+    expect<TaskPage>().type.toBe<{ tasks: ListedTask[], cursor?: string, scanned: number }>()
+    expect<ListedTask>().type.toBeAssignableTo<TaskSnapshot>()
+    expect<ListedTask['where']>().type.toBe<'process' | 'stored'>()
+    expect<ListedTask>().type.not.toHaveProperty('payload')
+    expect(app.backgroundTasks.counts()).type.toBe<Promise<TaskCounts>>()
+    expect<TaskCounts['process']>().type.toBe<Record<TaskState, number>>()
+    expect<TaskCounts['stored']>().type.toBe<StoredCounts | undefined>()
+    expect<keyof StoredCounts>().type.toBe<'waiting' | 'active' | 'delayed' | 'completed' | 'failed'>()
+    expect(app.backgroundTasks.retry('id')).type.toBe<Promise<boolean>>()
+    expect(app.backgroundTasks.retry).type.not.toBeCallableWith()
   })
 
   test('app.backgroundTasks', () => {

@@ -1,10 +1,13 @@
 import type * as Bullmq from 'bullmq'
-import type { Engine, EngineAddOptions, EngineHost, StoredTask, TaskSnapshot } from '../../../types/index.js'
+import type {
+  Engine, EngineAddOptions, EngineHost, EnginePage, EngineQuery, StoredCounts, StoredTask, TaskSnapshot
+} from '../../../types/index.js'
 import { isFinal } from '../../base/snapshot.js'
 import { Clients } from './clients.js'
 import { type JobData, type TaskJob, idOf, isId, toJob, toSnapshot } from './jobs.js'
 import { Lookout } from './lookout.js'
 import type { BullmqModule } from './module.js'
+import { type Overview, listPage } from './overview.js'
 import { type BullmqEngineOptions, checkEngineOptions } from './options.js'
 import { postgresRecords } from './postgres-records.js'
 import { toPlainReason } from './reason.js'
@@ -30,7 +33,7 @@ export class BullmqEngine implements Engine {
   #runner: Runner | undefined
   #worker: Bullmq.Worker | undefined
   #queue: Bullmq.Queue<JobData, unknown, string> | undefined
-  #records: Records | undefined
+  #records: (Records & Overview) | undefined
   #transactions: Transactions | undefined
 
   readonly transactional: boolean
@@ -95,16 +98,31 @@ export class BullmqEngine implements Engine {
     const found = await records?.cancel(id, { reason: plain, at: Date.now() }) ?? 'none'
     if (found === 'none') return false
     if (found === 'again') return !isFinal((await this.get(id))?.state ?? 'cancelled')
+    if (found === 'ended') return true
     // The mark is for a worker that takes the job later. The event is for the worker that has the job now.
-    const backend = this.queue.getBackend()
-    await backend.publishEvent({ event: 'cancel', jobId: id, ...(plain !== undefined && { reason: JSON.stringify(plain) }) }, 10_000)
-    // Promoted, the job is soon taken by a worker, which ends it.
-    if (found === 'delayed') await backend.promote(id).catch(() => {})
+    const reasonText = plain === undefined ? {} : { reason: JSON.stringify(plain) }
+    await this.queue.getBackend().publishEvent({ event: 'cancel', jobId: id, ...reasonText }, 10_000)
     return true
   }
 
   watch (id: string, onChange: () => void): () => void {
     return this.#lookout.watch(id, onChange)
+  }
+
+  async list (query: EngineQuery): Promise<EnginePage> {
+    return await listPage(await this.#connected(), query)
+  }
+
+  async counts (): Promise<StoredCounts> {
+    return await (await this.#connected()).counts()
+  }
+
+  async retry (id: string): Promise<boolean> {
+    return await (await this.#find(id))?.retry(id) ?? false
+  }
+
+  watchAll (onChange: () => void): () => void {
+    return this.#lookout.watchAll(onChange)
   }
 
   async pause (): Promise<void> {
@@ -120,17 +138,20 @@ export class BullmqEngine implements Engine {
     await this.#clients.close()
   }
 
-  #open (): Records {
+  #open (): Records & Overview {
     return (this.#records ??= this.#recordsOf(this.queue.getBackend()))
   }
 
-  #recordsOf (backend: Bullmq.RedisQueueBackend): Records {
+  #recordsOf (backend: Bullmq.RedisQueueBackend): Records & Overview {
     return this.#options.postgres === undefined ? redisRecords(backend) : postgresRecords(backend)
   }
 
   /** The records, or undefined when the id is not that of a task. */
-  async #find (id: string): Promise<Records | undefined> {
-    if (!isId(id)) return undefined
+  async #find (id: string): Promise<(Records & Overview) | undefined> {
+    return isId(id) ? await this.#connected() : undefined
+  }
+
+  async #connected (): Promise<Records & Overview> {
     await this.#clients.assertOpen(this.queue)
     return this.#open()
   }

@@ -11,6 +11,9 @@ export interface JobData extends Omit<StoredTask, 'id' | 'name' | 'createdAt' | 
   retry?: Partial<StoredRetry>
 }
 
+/** The options of a job. The id of a request is here, and not in the data, so that it is read without the payload. */
+type JobOptions = JobsOptions & { reqId?: string }
+
 export type TaskJob = Job<JobData, unknown, string>
 
 /** Whether an id is a UUID, as those of tasks are. Any other id may be the name of another key in Redis. */
@@ -19,17 +22,16 @@ export function isId (id: string): boolean {
 }
 
 /** The job that `addBulk` takes for a task. */
-export function toJob (task: StoredTask, removeAfterMs: number): { name: string, data: JobData, opts: JobsOptions } {
+export function toJob (task: StoredTask, removeAfterMs: number): { name: string, data: JobData, opts: JobOptions } {
   const { id, name, payload, createdAt, timeout, retry, delay, key, priority, reqId, trace } = task
   // This code is a cost of each request. A rest pattern would take several times as long.
   const data: { -readonly [Key in keyof JobData]: JobData[Key] } = { payload }
   if (timeout !== undefined) data.timeout = timeout
   if (retry !== undefined && isUnusual(retry)) data.retry = retry
   if (key !== undefined) data.key = key
-  if (reqId !== undefined) data.reqId = reqId
   if (trace !== undefined) data.trace = trace
   const removed = { age: Math.ceil(removeAfterMs / 1000) }
-  const opts: JobsOptions = {
+  const opts: JobOptions = {
     jobId: id,
     timestamp: createdAt,
     attempts: 1 + (retry?.retries ?? 0),
@@ -41,6 +43,9 @@ export function toJob (task: StoredTask, removeAfterMs: number): { name: string,
   if (delay !== undefined) opts.delay = delay
   if (priority !== undefined) opts.priority = priority
   if (key !== undefined) opts.deduplication = { id: JSON.stringify([name, key]) }
+  // Redis would round a large number in the options.
+  if (typeof reqId === 'string') opts.reqId = reqId
+  else if (reqId !== undefined) data.reqId = reqId
   return { name, data, opts }
 }
 
@@ -51,7 +56,7 @@ function isUnusual ({ delay, factor, maxDelay, jitter, conditional }: StoredRetr
 
 export function toStored (job: TaskJob): StoredTask {
   const { error, startedAt, retry, ...stored } = job.data
-  const { attempts, delay = 0, priority } = job.opts
+  const { attempts, delay = 0, priority, reqId } = job.opts as JobOptions
   const retries = (attempts as number) - 1
   return {
     ...stored,
@@ -60,6 +65,7 @@ export function toStored (job: TaskJob): StoredTask {
     createdAt: job.timestamp,
     ...(delay > 0 && { delay }),
     ...(priority !== undefined && { priority }),
+    ...(reqId !== undefined && { reqId }),
     ...(retries > 0 && { retry: { ...BACKOFF, ...retry, retries } })
   }
 }

@@ -42,8 +42,16 @@ export class Lookout {
 
   /** Calls `onChange` after each change of the task, perhaps more often. The returned function ends the watch. */
   watch (id: string, onChange: () => void): () => void {
+    return this.#watch(this.#watchers.add(id, onChange), onChange)
+  }
+
+  /** Calls `onChange` after changes of any task, and now and then. The returned function ends the watch. */
+  watchAll (onChange: () => void): () => void {
+    return this.#watch(this.#watchers.addToAll(onChange), onChange)
+  }
+
+  #watch (end: () => void, onChange: () => void): () => void {
     const events = this.#follow()
-    const end = this.#watchers.add(id, onChange)
     let isOver = false
     // A change before the stream of events is open gives no event, so the watcher looks once.
     events.waitUntilReady().then(() => { if (!isOver) onChange() }, () => {})
@@ -99,6 +107,8 @@ export class Lookout {
       if (this.#versions.get(id) !== version) this.#watchers.notify(id)
     })
     this.#versions = versions
+    // Which tasks have changed would take a look at all of them.
+    this.#watchers.notifyAll()
     this.#nextWatchedLookAt = performance.now() + WATCHED_LOOK_MS
   }
 

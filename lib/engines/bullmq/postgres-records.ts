@@ -1,14 +1,11 @@
 import type * as Bullmq from 'bullmq'
-import type { TaskErrorSnapshot } from '../../../types/index.js'
-import { CANCELLED, type Cancellation, type CancelAnswer, type Records } from './records.js'
-
-/** The mark of a cancellation is a row that is removed with its job. BullMQ takes the row for a child that has failed. */
-const MARK = "mark.parent_queue = job.queue AND mark.parent_id = job.id AND mark.child_key = 'cancelled'"
+import type { Overview } from './overview.js'
+import { postgresOverview } from './postgres-overview.js'
+import { COLUMNS, MARK, type Row, toRecord } from './postgres-rows.js'
+import { CANCELLED, type CancelAnswer, type Cancellation, type Records } from './records.js'
 
 const READ = `
-SELECT id, name, state, attempts_made, attempts_started, added_at_ms, processed_at_ms, finished_at_ms, progress, return_value,
-       failed_reason, CASE WHEN state = 'failed' THEN data->'error' END AS error, data->'startedAt' AS started_at,
-       mark.value AS cancelled
+SELECT ${COLUMNS}, progress, return_value
   FROM job LEFT JOIN job_dependency AS mark ON ${MARK}
  WHERE queue = $1 AND id = $2`
 
@@ -17,20 +14,28 @@ SELECT id, concat_ws(' ', state, attempts_made, attempts_started, mark.value, md
   FROM job LEFT JOIN job_dependency AS mark ON ${MARK}
  WHERE queue = $1 AND id = ANY($2)`
 
-/** One statement marks the job. A worker that completes the job comes before the statement, or waits for it. */
+/**
+ * One statement marks the job. A worker that completes or takes the job comes before the statement, or waits for it. A job that no
+ * worker has ends at once.
+ */
 const CANCEL = `
-WITH marked AS (
-  UPDATE job SET deferred_failure = $4 WHERE queue = $1 AND id = $2 AND state NOT IN ('completed', 'failed')
-  RETURNING state, attempts_started, dedup_id
+WITH found AS MATERIALIZED (
+  SELECT id, state, attempts_started, dedup_id FROM job WHERE queue = $1 AND id = $2 AND state NOT IN ('completed', 'failed') FOR UPDATE
 ), mark AS (
   INSERT INTO job_dependency (parent_queue, parent_id, child_queue, child_id, child_key, status, value)
-  SELECT $1, $2, '', '', 'cancelled', 'failed', $3::jsonb || jsonb_build_object('during', attempts_started) FROM marked
+  SELECT $1, id, '', '', 'cancelled', 'failed', $3::jsonb || jsonb_build_object('during', attempts_started) FROM found
   ON CONFLICT DO NOTHING RETURNING parent_id
 ), freed AS (
-  DELETE FROM dedup USING marked WHERE dedup.queue = $1 AND dedup.dedup_id = marked.dedup_id AND dedup.job_id = $2
+  DELETE FROM dedup USING found WHERE dedup.queue = $1 AND dedup.dedup_id = found.dedup_id AND dedup.job_id = found.id
+), marked AS (
+  UPDATE job SET deferred_failure = $4 FROM found WHERE job.queue = $1 AND job.id = found.id AND found.state = 'active'
+), ended AS (
+  UPDATE job SET state = 'failed', failed_reason = $4, finished_at_ms = ($3::jsonb->>'at')::bigint, process_at_ms = NULL
+    FROM found WHERE job.queue = $1 AND job.id = found.id AND found.state <> 'active'
+  RETURNING publish_event($1, 'failed', jsonb_build_object('jobId', job.id, 'failedReason', $4::text, 'prev', found.state))
 )
-SELECT CASE WHEN NOT EXISTS (SELECT FROM mark) THEN 'again' WHEN state = 'delayed' THEN 'delayed' ELSE 'other' END AS cancelled
-  FROM marked`
+SELECT CASE WHEN NOT EXISTS (SELECT FROM mark) THEN 'again' WHEN EXISTS (SELECT FROM ended) THEN 'ended' ELSE 'marked' END AS cancelled
+  FROM found`
 
 const NOTE = 'UPDATE job SET data = data || jsonb_build_object($3::text, $4::jsonb) WHERE queue = $1 AND id = $2'
 
@@ -40,25 +45,8 @@ export interface Queries {
   query: (text: string, values: unknown[]) => Promise<{ rows: any[] }>
 }
 
-interface Row {
-  id: string
-  name: string
-  state: Bullmq.JobState
-  attempts_made: number
-  attempts_started: number
-  added_at_ms: string
-  processed_at_ms: string | null
-  finished_at_ms: string | null
-  progress: unknown
-  return_value: unknown
-  failed_reason: string | null
-  error: TaskErrorSnapshot | null
-  started_at: number | null
-  cancelled: Cancellation | null
-}
-
 /** The jobs of a queue in PostgreSQL. */
-export function postgresRecords (backend: Bullmq.IQueueBackend): Records {
+export function postgresRecords (backend: Bullmq.IQueueBackend): Records & Overview {
   const queries = backend as unknown as Queries
 
   async function query<Found> (text: string, ...values: unknown[]): Promise<Found[]> {
@@ -66,24 +54,10 @@ export function postgresRecords (backend: Bullmq.IQueueBackend): Records {
   }
 
   return {
+    ...postgresOverview(query),
     async read (id) {
       const [row] = await query<Row>(READ, id)
-      return row && {
-        id,
-        name: row.name,
-        state: row.state,
-        attemptsMade: row.attempts_made,
-        attemptsStarted: row.attempts_started,
-        timestamp: Number(row.added_at_ms),
-        processedOn: numberOf(row.processed_at_ms),
-        finishedOn: numberOf(row.finished_at_ms),
-        progress: row.progress,
-        returnvalue: row.return_value,
-        failedReason: row.failed_reason ?? undefined,
-        error: row.error ?? undefined,
-        startedAt: row.started_at ?? undefined,
-        cancelled: row.cancelled ?? undefined
-      }
+      return row && toRecord(row)
     },
     async look (ids) {
       const rows = await query<{ id: string, version: string, cancelled: Cancellation | null }>(LOOK, ids)
@@ -98,8 +72,4 @@ export function postgresRecords (backend: Bullmq.IQueueBackend): Records {
       await query(NOTE, id, name, JSON.stringify(value))
     }
   }
-}
-
-function numberOf (text: string | null): number | undefined {
-  return text === null ? undefined : Number(text)
 }

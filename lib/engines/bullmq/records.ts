@@ -40,14 +40,14 @@ export interface Look {
   readonly cancelled: Cancellation | undefined
 }
 
-/** The answer to a cancellation. `none`: no unfinished job. `again`: cancelled before. Otherwise, the job was delayed or not. */
-export type CancelAnswer = 'none' | 'again' | 'delayed' | 'other'
+/** The answer to a cancellation. `none`: no unfinished job. `again`: cancelled before. `marked`: a worker has to end the job. */
+export type CancelAnswer = 'none' | 'again' | 'marked' | 'ended'
 
 /** Reads and marks jobs without their payloads. Each method is one step of the store. */
 export interface Records {
   read (id: string): Promise<JobRecord | undefined>
   look (ids: string[]): Promise<Look[]>
-  /** Marks an unfinished job and frees its key. A marked job cannot complete. */
+  /** Marks an unfinished job and frees its key. A marked job cannot complete. A job that no worker has ends at once. */
   cancel (id: string, mark: Omit<Cancellation, 'during'>): Promise<CancelAnswer>
   /** Notes a fact in the data of a job, because BullMQ has no place for it. */
   note<Name extends keyof Notes> (id: string, name: Name, value: Notes[Name]): Promise<void>

@@ -1,6 +1,13 @@
 import type * as Bullmq from 'bullmq'
 import { parseOrText } from './json-or-text.js'
+import type { Overview } from './overview.js'
 import { CANCELLED, type CancelAnswer, type Records } from './records.js'
+import { redisOverview } from './redis-overview.js'
+import { OVERVIEW_COMMANDS } from './redis-overview-scripts.js'
+import { FIELDS, type Fields, toRecord } from './redis-rows.js'
+
+/** How many waiting jobs a cancellation searches. */
+const SEARCHED_JOBS = 1000
 
 /** KEYS: the sets of completed, failed, delayed and active jobs. ARGV[1]: the start of all keys. */
 const STATE = `
@@ -18,8 +25,7 @@ end
 const READ = `${STATE}
 local key = ARGV[1] .. ARGV[2]
 if redis.call('EXISTS', key) == 0 then return false end
-return { stateOf(ARGV[2]), unpack(redis.call('HMGET', key, 'name', 'timestamp', 'atm', 'ats', 'processedOn', 'finishedOn',
-  'progress', 'returnvalue', 'failedReason', 'error', 'startedAt', 'cancelled')) }
+return { stateOf(ARGV[2]), redis.call('HMGET', key, 'progress', 'returnvalue', ${FIELDS}) }
 `
 
 /** ARGV[2] and on: ids. */
@@ -34,20 +40,30 @@ return looks
 `
 
 /**
- * KEYS: the job, the set of delayed jobs. ARGV: the start of all keys, the id, the mark, the reason for BullMQ. The field `defa`,
- * a deferred failure, keeps the job from running again. The failed child keeps the job from completing.
+ * KEYS: the job, the sets of delayed, prioritized and failed jobs, the list of waiting jobs, the events. ARGV: the start of all
+ * keys, the id, the mark, the reason for BullMQ, the time.
+ * A job that no worker has ends at once, except in a long list, which takes long to search: there a worker ends it.
+ * For BullMQ, the mark is a deferred failure and a failed child. The deferred failure keeps the job from running again. The failed
+ * child keeps the job from completing.
  */
 const CANCEL = `
-local key = KEYS[1]
+local key, id, reason = KEYS[1], ARGV[2], ARGV[4]
 if redis.call('EXISTS', key) == 0 or redis.call('HEXISTS', key, 'finishedOn') == 1 then return 'none' end
 local fields = redis.call('HMGET', key, 'ats', 'deid')
 local mark = '{"during":' .. (fields[1] or '0') .. ',' .. string.sub(ARGV[3], 2)
 if redis.call('HSETNX', key, 'cancelled', mark) == 0 then return 'again' end
-redis.call('HSET', key, 'defa', ARGV[4])
-redis.call('ZADD', key .. ':unsuccessful', 0, key .. ':cancelled')
 local dedup = fields[2] and ARGV[1] .. 'de:' .. fields[2]
-if dedup and redis.call('GET', dedup) == ARGV[2] then redis.call('DEL', dedup) end
-return redis.call('ZSCORE', KEYS[2], ARGV[2]) and 'delayed' or 'other'
+if dedup and redis.call('GET', dedup) == id then redis.call('DEL', dedup) end
+if redis.call('ZREM', KEYS[2], id) == 0 and redis.call('ZREM', KEYS[3], id) == 0 and
+  (redis.call('LLEN', KEYS[5]) > ${SEARCHED_JOBS} or redis.call('LREM', KEYS[5], -1, id) == 0) then
+  redis.call('HSET', key, 'defa', reason)
+  redis.call('ZADD', key .. ':unsuccessful', 0, key .. ':cancelled')
+  return 'marked'
+end
+redis.call('HSET', key, 'finishedOn', ARGV[5], 'failedReason', reason)
+redis.call('ZADD', KEYS[4], ARGV[5], id)
+redis.call('XADD', KEYS[6], '*', 'event', 'failed', 'jobId', id, 'failedReason', reason, 'prev', 'waiting')
+return 'ended'
 `
 
 /** KEYS: the job. ARGV: a field and its value. A removed job must not come back. */
@@ -58,19 +74,13 @@ if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], ARGV[1], 
 const COMMANDS = {
   backgroundTaskRead: { numberOfKeys: 4, lua: READ, readOnly: true },
   backgroundTaskLook: { numberOfKeys: 4, lua: LOOK, readOnly: true },
-  backgroundTaskCancel: { numberOfKeys: 2, lua: CANCEL },
-  backgroundTaskNote: { numberOfKeys: 1, lua: NOTE }
+  backgroundTaskCancel: { numberOfKeys: 6, lua: CANCEL },
+  backgroundTaskNote: { numberOfKeys: 1, lua: NOTE },
+  ...OVERVIEW_COMMANDS
 }
 
-/** The answer of `READ`: the state of a job and fields of its hash. An absent field is null. */
-type Fields = [
-  state: Bullmq.JobState, name: string, timestamp: string, atm: string | null, ats: string | null, processedOn: string | null,
-  finishedOn: string | null, progress: string | null, returnvalue: string | null, failedReason: string | null,
-  error: string | null, startedAt: string | null, cancelled: string | null
-]
-
 /** The jobs of a queue in Redis. */
-export function redisRecords (backend: Bullmq.RedisQueueBackend): Records {
+export function redisRecords (backend: Bullmq.RedisQueueBackend): Records & Overview {
   const { keys } = backend
   const base = keys[''] as string
   const sets = [keys.completed, keys.failed, keys.delayed, keys.active]
@@ -86,26 +96,10 @@ export function redisRecords (backend: Bullmq.RedisQueueBackend): Records {
   }
 
   return {
+    ...redisOverview(keys, run),
     async read (id) {
-      const fields = await run<Fields | null>('backgroundTaskRead', [...sets, base, id])
-      if (fields === null) return undefined
-      const [state, name, timestamp, atm, ats, processedOn, finishedOn, progress, returnvalue, failedReason, error, startedAt, cancelled] = fields
-      return {
-        id,
-        name,
-        state,
-        attemptsMade: Number(atm),
-        attemptsStarted: Number(ats),
-        timestamp: Number(timestamp),
-        processedOn: numberOf(processedOn),
-        finishedOn: numberOf(finishedOn),
-        progress: parseOrText(progress),
-        returnvalue: parseOrText(returnvalue),
-        failedReason: failedReason ?? undefined,
-        error: parseOrText(error),
-        startedAt: numberOf(startedAt),
-        cancelled: parseOrText(cancelled)
-      }
+      const found = await run<[Bullmq.JobState, Fields] | null>('backgroundTaskRead', [...sets, base, id])
+      return found === null ? undefined : toRecord(id, ...found)
     },
     async look (ids) {
       const looks = await run<Array<[string, string, string | null]>>('backgroundTaskLook', [...sets, base, ...ids])
@@ -113,14 +107,12 @@ export function redisRecords (backend: Bullmq.RedisQueueBackend): Records {
     },
     async cancel (id, mark) {
       // The mark always has the field `at`. The script puts the field `during` in front of it.
-      return await run<CancelAnswer>('backgroundTaskCancel', [base + id, keys.delayed, base, id, JSON.stringify(mark), CANCELLED])
+      const { delayed, prioritized, failed, wait, events } = keys
+      return await run<CancelAnswer>('backgroundTaskCancel',
+        [base + id, delayed, prioritized, failed, wait, events, base, id, JSON.stringify(mark), CANCELLED, mark.at])
     },
     async note (id, name, value) {
       await run('backgroundTaskNote', [base + id, name, JSON.stringify(value)])
     }
   }
-}
-
-function numberOf (text: string | null): number | undefined {
-  return text === null ? undefined : Number(text)
 }

@@ -1,11 +1,15 @@
 import type { Engine } from '../../../types/index.js'
 import { keys } from './keys.js'
 import { knownIds } from './known-ids.js'
+import { looking } from './looking.js'
+import { retryingOnce } from './retrying-once.js'
+import { retrying } from './retrying.js'
 import { Rig } from './rig.js'
 import { running } from './running.js'
 import { scheduling } from './scheduling.js'
 import { recovery, sharing } from './sharing.js'
 import { staying } from './staying.js'
+import { watching } from './watching.js'
 
 /** One promise of the engine contract, as a test. */
 export interface ConformanceCase {
@@ -42,7 +46,17 @@ export function engineConformance (
   create: () => Engine | Promise<Engine>, { shared = false, local = false, crash }: ConformanceOptions = {}
 ): ConformanceCase[] {
   const checks = {
-    ...running, ...scheduling, ...keys, ...knownIds, ...(local && staying), ...(shared && sharing), ...(shared && crash !== undefined && recovery(crash))
+    ...running,
+    ...scheduling,
+    ...keys,
+    ...knownIds,
+    ...looking,
+    ...watching,
+    ...retrying,
+    ...retryingOnce,
+    ...(local && staying),
+    ...(shared && sharing),
+    ...(shared && crash !== undefined && recovery(crash))
   }
   return Object.entries(checks).map(([name, check]) => ({
     name,

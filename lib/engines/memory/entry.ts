@@ -1,16 +1,20 @@
-import type { StoredTask, TaskSnapshot } from '../../../types/index.js'
+import type { StoredSnapshot, StoredTask, TaskSnapshot } from '../../../types/index.js'
 import type { Ranked } from '../../base/priority-queue.js'
 
 /** A task in the memory engine. */
 export class Entry implements Ranked {
   readonly task: StoredTask
   readonly priority: number
+  /** Counts additions, and ends too. */
+  number = 0
   at = -1
   arrival = 0
   /** The number of the attempt that runs, or of the next one. */
   attempts = 1
   /** The timer of the delay. */
   timer: NodeJS.Timeout | undefined = undefined
+  /** When the delay is over, in milliseconds since 1970. */
+  dueAt = 0
   /** The controller of the attempt that runs. */
   controller: AbortController | undefined = undefined
   /** Whether the task was cancelled in an attempt, so that no other attempt may follow. */
@@ -26,5 +30,15 @@ export class Entry implements Ranked {
   get snapshot (): TaskSnapshot {
     const { id, name, createdAt } = this.task
     return (this.#snapshot ??= { id, name, state: 'waiting', attempt: 1, createdAt: new Date(createdAt).toISOString() })
+  }
+
+  get listed (): StoredSnapshot {
+    const { snapshot, dueAt, task: { reqId, key } } = this
+    return {
+      ...snapshot,
+      ...(reqId !== undefined && { reqId }),
+      ...(key !== undefined && { key }),
+      ...(snapshot.state === 'delayed' && { nextRunAt: new Date(dueAt).toISOString() })
+    }
   }
 }

@@ -1,9 +1,7 @@
-import type { Engine, EngineHost, RunOutcome, StoredTask, TaskSnapshot } from '../../../types/index.js'
-import { KeyIndex } from '../../base/key-index.js'
-import { Latest } from '../../base/latest.js'
+import type { Engine, EngineHost, EnginePage, EngineQuery, RunOutcome, StoredCounts, StoredTask, TaskSnapshot } from '../../../types/index.js'
 import { PriorityQueue } from '../../base/priority-queue.js'
 import { Paced } from '../../base/turn-budget.js'
-import { Watchers } from '../../base/watchers.js'
+import { Entries } from './entries.js'
 import { Entry } from './entry.js'
 
 /** The default engine. It keeps tasks in the memory of this process, and loses them with the process. */
@@ -15,14 +13,10 @@ class MemoryEngine implements Engine {
   #host: EngineHost | undefined
   #running = 0
   #paused = false
-  readonly #unfinished = new Map<string, Entry>()
-  readonly #finished = new Latest<TaskSnapshot>()
-  /** Ids of unfinished tasks by name and key. */
-  readonly #keys = new KeyIndex<string>()
+  readonly #entries = new Entries()
   /** Tasks that may start. */
   readonly #ready = new PriorityQueue<Entry>()
   readonly #starting = new Paced(() => this.#startNext())
-  readonly #watchers = new Watchers()
 
   start (host: EngineHost): void {
     this.#host = host
@@ -38,19 +32,17 @@ class MemoryEngine implements Engine {
   }
 
   findLocal (name: string, key: string): string | undefined {
-    return this.#keys.find({ name, key })
+    return this.#entries.findByKey({ name, key })
   }
 
   async get (id: string): Promise<TaskSnapshot | undefined> {
-    const entry = this.#unfinished.get(id)
-    const snapshot = entry === undefined ? this.#finished.get(id) : entry.snapshot
-    return snapshot && { ...snapshot }
+    return this.#entries.snapshot(id)
   }
 
   async cancel (id: string, reason?: unknown): Promise<boolean> {
-    const entry = this.#unfinished.get(id)
+    const entry = this.#entries.find(id)
     if (entry === undefined) return false
-    this.#keys.remove(entry.task, id)
+    this.#entries.freeKey(entry)
     if (entry.controller !== undefined) {
       entry.isCancelled = true
       entry.controller.abort(reason)
@@ -62,42 +54,59 @@ class MemoryEngine implements Engine {
   }
 
   watch (id: string, onChange: () => void): () => void {
-    return this.#watchers.add(id, onChange)
+    return this.#entries.watchers.add(id, onChange)
+  }
+
+  readonly list = async (query: EngineQuery): Promise<EnginePage> => this.#entries.list(query)
+  readonly counts = async (): Promise<StoredCounts> => this.#entries.counts()
+
+  async retry (id: string): Promise<boolean> {
+    // Before the start, no host can be told that the task waits again.
+    const task = this.#host && this.#entries.takeUnlucky(id)
+    if (task === undefined) return false
+    this.#addOne(task)
+    this.#host!.retried?.(task)
+    this.#runReady()
+    return true
+  }
+
+  watchAll (onChange: () => void): () => void {
+    return this.#entries.watchers.addToAll(onChange)
   }
 
   /** Stops the timers of delayed tasks. Waiting tasks go on, because no other process can run them. */
   pause (): void {
     this.#paused = true
-    for (const { timer } of this.#unfinished.values()) clearTimeout(timer)
+    for (const { timer } of this.#entries.unfinished) clearTimeout(timer)
   }
 
   async close (): Promise<void> {
     this.pause()
-    this.#unfinished.clear()
+    this.#entries.clear()
     this.#ready.clear()
   }
 
   #addOne (task: StoredTask): string {
     const { id, delay } = task
-    if (this.#unfinished.has(id) || this.#finished.get(id) !== undefined) return id
-    const known = this.#keys.find(task)
+    if (this.#entries.knows(id)) return id
+    const known = this.#entries.findByKey(task)
     if (known !== undefined) return known
     const entry = new Entry(task)
-    this.#unfinished.set(id, entry)
-    this.#keys.set(task, id)
+    this.#entries.add(entry)
     if (delay === undefined) this.#ready.push(entry)
     else this.#delay(entry, delay)
     return id
   }
 
   #delay (entry: Entry, delayMs: number): void {
-    this.#update(entry, { state: 'delayed' })
+    entry.dueAt = Date.now() + delayMs
+    this.#entries.update(entry, { state: 'delayed' })
     if (this.#paused) return
     entry.timer = setTimeout(() => {
       this.#ready.push(entry)
       this.#runReady()
       if (entry.snapshot.state !== 'delayed') return
-      this.#update(entry, { state: 'waiting' })
+      this.#entries.update(entry, { state: 'waiting' })
       this.#host?.due?.(entry.task.id)
     }, delayMs)
   }
@@ -121,8 +130,8 @@ class MemoryEngine implements Engine {
     const controller = new AbortController()
     entry.controller = controller
     this.#running++
-    this.#update(entry, { state: 'active', attempt, startedAt: entry.snapshot.startedAt ?? new Date().toISOString() })
-    const progress = (value: unknown): void => { this.#update(entry, { progress: value }) }
+    this.#entries.update(entry, { state: 'active', attempt, startedAt: entry.snapshot.startedAt ?? new Date().toISOString() })
+    const progress = (value: unknown): void => { this.#entries.update(entry, { progress: value }) }
     host.run(task, { attempt, signal: controller.signal, progress }).then((outcome) => {
       entry.controller = undefined
       this.#running--
@@ -143,18 +152,7 @@ class MemoryEngine implements Engine {
     }
   }
 
-  #finish (entry: Entry, state: 'completed' | 'failed' | 'cancelled', { error, result }: Partial<TaskSnapshot> = {}): void {
-    const { task, task: { id } } = entry
-    clearTimeout(entry.timer)
-    this.#unfinished.delete(id)
-    this.#keys.remove(task, id)
-    this.#finished.set(id, entry.snapshot, this.#host?.history ?? Infinity)
-    const finishedAt = new Date().toISOString()
-    this.#update(entry, { state, finishedAt, ...(error !== undefined && { error }), ...(result !== undefined && { result }) })
-  }
-
-  #update (entry: Entry, change: Partial<TaskSnapshot>): void {
-    Object.assign(entry.snapshot, change)
-    this.#watchers.notify(entry.task.id)
+  #finish (entry: Entry, state: 'completed' | 'failed' | 'cancelled', outcome: Partial<TaskSnapshot> = {}): void {
+    this.#entries.end(entry, state, outcome, this.#host?.history ?? Infinity)
   }
 }
