@@ -3,8 +3,8 @@ import type { FastifyInstance } from 'fastify'
 import { describe, expect, test } from 'tstyche'
 import Type1, { type Static } from 'typebox'
 import {
-  type AppBackgroundTasks, type Around, type BackgroundTasksOptions, type NamedTask, type RequestBackgroundTasks, type ScheduleSnapshot, type Task, type TaskAdder, type TaskSchedule, type ValueOf,
-  Type as Own, defineTask, implementTask
+  type AppBackgroundTasks, type Around, type BackgroundTasksOptions, type NamedTask, type RequestBackgroundTasks, type ScheduleSnapshot, type Task,
+  type TaskAdder, type TaskSchedule, type ValueOf, Type as Own, defineTask, implementTask
 } from '../../index.js'
 
 declare const tasks: TaskAdder
@@ -103,6 +103,13 @@ describe('the definition', () => {
     expect(defineTask).type.not.toBeCallableWith({ name: 'a', payload, schedule: '0 3 * * *', handler () {} })
     const shared: TaskSchedule<{ days: number }> = { cron: '0 3 * * *', payload: { days: 1 } }
     expect(defineTask({ name: 'a', payload, schedule: shared, handler () {} })).type.toBe<NamedTask<{ days: number }, any>>()
+  })
+
+  test('takes a schedule in a declaration and in its implementation', () => {
+    const declared = defineTask({ name: 'a', payload: Type.Object({ days: Type.Integer() }), schedule: { cron: '0 3 * * *', payload: { days: 1 } } })
+    expect(declared).type.toBe<NamedTask<{ days: number }, any>>()
+    expect(implementTask).type.toBeCallableWith(declared, { schedule: { cron: '0 4 * * *', payload: { days: 1 } }, handler () {} })
+    expect(implementTask).type.not.toBeCallableWith(declared, { schedule: { cron: '0 4 * * *', payload: { days: '1' } }, handler () {} })
   })
 
   test('gives the app its schedules', () => {
