@@ -65,7 +65,7 @@ export interface TaskDeclarationDefinition<P extends Schema = Schema, R extends 
 
 interface ImplementationBase<P> extends SharedTaskOptions {
   /** Adds the task at each tick, in place of the schedule of the declaration. */
-  schedule?: TaskSchedule<P>
+  schedule?: TaskSchedule<NoInfer<P>>
   /** Runs around each attempt, inside the `around` of the plugin. */
   around?: Around
 }

@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import t from 'tap'
-import { type NamedTask, type TaskSchedule, defineTask, errors } from '../../index.js'
+import { type NamedTask, type TaskSchedule, defineTask, errors, implementTask } from '../../index.js'
 import { createApp } from '../support/app.js'
 
 function scheduled (schedule: TaskSchedule, name = 'nightly'): NamedTask {
@@ -49,4 +49,16 @@ t.test('the payload of a schedule is validated when the task is registered, whic
   t.match(app.backgroundTasks.schedules(), [{ name: 'good' }])
   const needy = defineTask({ name: 'needy', payload: { required: ['n'] }, schedule: { cron: '0 3 * * *' }, handler () {} })
   t.throws(() => app.backgroundTasks.register(needy), { message: /of task "needy" does not fit: payload must have required property 'n'/ })
+})
+
+t.test('a wrong schedule is refused by implementTask', async (t) => {
+  t.throws(() => implementTask(defineTask({ name: 'nightly', payload: {} }), { schedule: {} as any, handler () {} }), {
+    code: 'FST_BGT_INVALID_OPTIONS', message: 'option "schedule.cron" must be a non-empty string, received undefined'
+  })
+})
+
+t.test('a process that only stores knows the schedule of a declaration', async (t) => {
+  const app = await createApp(t, { worker: false, tasks: [defineTask({ name: 'nightly', payload: {}, schedule: { cron: '0 3 * * *' } })] })
+  await app.ready()
+  t.match(app.backgroundTasks.schedules(), [{ name: 'nightly', nextRunAt: /T03:00:00.000Z$/ }])
 })
