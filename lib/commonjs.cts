@@ -9,8 +9,10 @@ declare namespace backgroundTasks {
   export type Around = types.Around
   export type BackgroundTasksOptions = types.BackgroundTasksOptions
   export type Engine = types.Engine
+  export type EngineAddOptions = types.EngineAddOptions
   export type EngineHost = types.EngineHost
   export type FileTaskDefinition<P extends types.Schema = types.Schema, R extends types.Schema = types.Schema> = types.FileTaskDefinition<P, R>
+  export type FlushOptions = types.FlushOptions
   export type HandlerTaskDefinition<P extends types.Schema = types.Schema, R extends types.Schema = types.Schema> = types.HandlerTaskDefinition<P, R>
   export type IdleOptions = types.IdleOptions
   export type NamedTask<P = any, R = any> = types.NamedTask<P, R>
@@ -39,6 +41,7 @@ declare namespace backgroundTasks {
   export type TaskStats = types.TaskStats
   export type ThreadOptions = types.ThreadOptions
   export type ThreadTask = types.ThreadTask
+  export type TransactionClient = types.TransactionClient
   export type ValueOf<S> = types.ValueOf<S>
   export type WaitUntilOptions = types.WaitUntilOptions
   export type When = types.When

@@ -83,6 +83,20 @@ export interface EngineHost {
 }
 
 /**
+ * Sends statements to PostgreSQL in the transaction of its owner: a client of `pg`, or an adapter to that of another library.
+ * `query` gets the text of one statement and the values of `$1`, `$2` and so on.
+ */
+export interface TransactionClient {
+  query (text: string, values: any[]): Promise<{ rows: any[] }>
+}
+
+/** Options of `add`. */
+export interface EngineAddOptions {
+  /** The client given to `flush`. Passed only to an engine that is `transactional`. */
+  readonly client: TransactionClient
+}
+
+/**
  * Keeps registered tasks, and has a worker process run each task at least once.
  *
  * An engine promises:
@@ -102,6 +116,11 @@ export interface Engine {
    * No reply waits for that promise. If it rejects, the failure of the tasks is logged, and the client gets its reply.
    */
   findLocal? (name: string, key: string): string | undefined
+  /**
+   * Whether `add` takes a `client`, and stores the tasks in its transaction. They exist once the transaction is committed. If the
+   * transaction is rolled back, they never existed. `add` neither begins nor ends the transaction.
+   */
+  readonly transactional?: boolean
   /** Called once, when the app is ready. `start` must not wait for a store that cannot be reached. */
   start (host: EngineHost): void | Promise<void>
   /**
@@ -109,7 +128,7 @@ export interface Engine {
    * task.
    * `add` may be called before `start`.
    */
-  add (tasks: StoredTask[]): Promise<string[]>
+  add (tasks: StoredTask[], options?: EngineAddOptions): Promise<string[]>
   get (id: string): Promise<TaskSnapshot | undefined>
   /** Cancels a waiting or delayed task, or aborts the signal of an active one. Resolves to whether `cancel` had an effect. */
   cancel (id: string, reason?: unknown): Promise<boolean>

@@ -1,6 +1,6 @@
 import type { AndTask, AnyResult, AnyReturn, First, FunctionArguments, OptionsArguments, Rest, ResultOf } from './add.js'
 import type { NamedTask } from './named.js'
-import type { IdleOptions, RouteTaskOptions, WaitUntilOptions } from './options.js'
+import type { FlushOptions, IdleOptions, RouteTaskOptions, WaitUntilOptions } from './options.js'
 import type { Task, TaskSnapshot } from './task.js'
 
 export type * from './engine.js'
@@ -55,8 +55,9 @@ export interface RequestBackgroundTasks extends TaskAdder {
    * Stores the registered tasks now, not when the reply leaves. The present status code decides on `when`. After `flush`,
    * `task.id` is the id under which the task is stored.
    * @throws FST_BGT_ENGINE when the engine does not store the tasks within `storeTimeout`
+   * @throws FST_BGT_INVALID_OPTIONS when `client` has no `query`, or the engine is not `transactional`
    */
-  flush (): Promise<void>
+  flush (options?: FlushOptions): Promise<void>
 }
 
 /** Numbers of tasks: `waiting`, `active` and `delayed` now, the others since the start. */
@@ -81,6 +82,11 @@ export interface AppBackgroundTasks extends TaskAdder {
    */
   idle (options?: IdleOptions): Promise<void>
   stats (): TaskStats
+  /**
+   * As `flush` of a request. With a client, call `flush` in the turn of `add`: tasks of an earlier turn are being stored already.
+   * @throws FST_BGT_ENGINE, FST_BGT_INVALID_OPTIONS as there
+   */
+  flush (options?: FlushOptions): Promise<void>
   /**
    * The snapshot of an unfinished task, or of one of the last `history` finished tasks whose id was read. For any other id, the
    * engine is asked, which may know tasks of other processes.

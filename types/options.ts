@@ -1,3 +1,4 @@
+import type { TransactionClient } from './engine.js'
 import type { Task } from './task.js'
 
 /** Which responses a task runs after: all, those sent with a status below 400, or those sent with any other. */
@@ -80,6 +81,16 @@ export interface RouteTaskOptions extends SharedTaskOptions {
 export interface WaitUntilOptions {
   /** @default 'anonymous' */
   name?: string
+}
+
+/** Options of `flush`. */
+export interface FlushOptions {
+  /**
+   * Stores the tasks in the transaction of this client: they exist if, and only if, the transaction is committed. `flush` begins,
+   * commits and rolls back nothing. Needs an engine that is `transactional`.
+   * @default none
+   */
+  client?: TransactionClient
 }
 
 /** Options of `idle`. */

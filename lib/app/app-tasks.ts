@@ -1,4 +1,4 @@
-import type { AppBackgroundTasks, IdleOptions, NamedTask, TaskSnapshot, TaskStats, WaitUntilOptions } from '../../types/index.js'
+import type { AppBackgroundTasks, FlushOptions, IdleOptions, NamedTask, TaskSnapshot, TaskStats, WaitUntilOptions } from '../../types/index.js'
 import type { FastifyInstance } from 'fastify'
 import { errors } from '../errors.js'
 import { idleTimeout } from '../options/plugin-options.js'
@@ -37,6 +37,10 @@ export class AppTasks implements AppBackgroundTasks {
 
   waitUntil (promise: PromiseLike<any>, options?: WaitUntilOptions): any {
     return this.#list.waitUntil(promise, options)
+  }
+
+  flush (options?: FlushOptions): Promise<void> {
+    return this.#list.flush(options)
   }
 
   async idle (options: IdleOptions = {}): Promise<void> {

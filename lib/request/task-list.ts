@@ -1,9 +1,10 @@
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { NamedTaskOptions, RequestBackgroundTasks, ResponseEnd, TaskOptions, WaitUntilOptions } from '../../types/index.js'
+import type { FlushOptions, NamedTaskOptions, RequestBackgroundTasks, ResponseEnd, TaskOptions, WaitUntilOptions } from '../../types/index.js'
 import { isThenable } from '../run/attempt.js'
 import { addChannel, runChannel } from '../run/channels.js'
 import { type Definition, definitionOf } from '../named/definition.js'
 import { assertLocal, namedCall } from '../named/named-call.js'
+import { flushClient } from '../options/flush-options.js'
 import { type ResolvedRouteOptions, type ResolvedTaskOptions, taskOptions } from '../options/task-options.js'
 import { isObject, isPlainObject } from '../options/rules.js'
 import { invalidTask } from './invalid-task.js'
@@ -81,9 +82,11 @@ export class TaskList extends TaskQueue<Services> implements RequestBackgroundTa
     return this.cancelWaiting() + this.services.admission.clearCaptured(this)
   }
 
-  async flush (): Promise<void> {
+  async flush (options: FlushOptions = {}): Promise<void> {
+    const client = flushClient(options, this.services.client.engine)
     // An earlier plugin's onRequest hook may call `flush` before our own hook has the reply.
-    await this.#outbox?.flush(this.response ?? { outcome: 'sent', statusCode: this.reply?.statusCode ?? UNSET_STATUS })
+    const sent = this.request && { outcome: 'sent' as const, statusCode: this.reply?.statusCode ?? UNSET_STATUS }
+    await this.#outbox?.flush(this.response ?? sent, client)
   }
 
   /** Stores the tasks whose `when` this status code meets. Undefined when the reply need not wait. */

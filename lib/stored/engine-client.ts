@@ -1,4 +1,4 @@
-import type { Engine, EngineHost } from '../../types/index.js'
+import type { Engine, EngineHost, TransactionClient } from '../../types/index.js'
 import { SharedTimeout } from './shared-timeout.js'
 import { errors, toError } from '../errors.js'
 import type { Executor } from '../run/executor.js'
@@ -58,14 +58,15 @@ export class EngineClient {
    * Stores tasks in one batch. If storing fails, all the tasks fail. `report`: whether the failure is logged for each task.
    * @throws FST_BGT_ENGINE when the engine refuses the tasks, or takes longer than `storeTimeout`
    */
-  async put (tasks: RegisteredTask[], report: boolean): Promise<void> {
+  async put (tasks: RegisteredTask[], report: boolean, client?: TransactionClient): Promise<void> {
     const { executor } = this.#services
     try {
       const stored = tasks.map((task) => {
-        task.place = 'storing'
+        if (client === undefined) task.place = 'storing'
+        else task.giveAway()
         return task.stored
       })
-      const ids = await this.#timeout.within(() => this.engine.add(stored))
+      const ids = await this.#timeout.within(() => this.engine.add(stored, client && { client }))
       tasks.forEach((task, index) => { this.#receive(task, ids[index]!) })
     } catch (cause) {
       const error = new errors.FST_BGT_ENGINE('stored', { cause: toError(cause) })

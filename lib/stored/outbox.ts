@@ -1,4 +1,4 @@
-import type { ResponseEnd } from '../../types/index.js'
+import type { ResponseEnd, TransactionClient } from '../../types/index.js'
 import type { EngineClient } from './engine-client.js'
 import type { Executor } from '../run/executor.js'
 import type { Keeper, RegisteredTask } from './registered-task.js'
@@ -48,9 +48,12 @@ export class Outbox implements Keeper {
   /**
    * Stores the tasks whose `when` this response meets. The other tasks stay, for a later hook may change the status.
    * Undefined when no task is being stored.
+   * With a client, only the caller waits for its tasks. Another transaction may have to end before they are stored, and that one
+   * must not wait for them.
    */
-  flush (response: ResponseEnd | undefined): Promise<void> | undefined {
+  flush (response: ResponseEnd | undefined, client?: TransactionClient): Promise<void> | undefined {
     const wanted = this.#take((task) => isWanted(task.options.when, response))
+    if (client !== undefined) return wanted.length === 0 ? undefined : this.#client.put(wanted, false, client)
     return wanted.length === 0 ? this.#underway : this.#put(wanted, false)
   }
 

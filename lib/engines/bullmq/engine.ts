@@ -1,5 +1,5 @@
 import type * as Bullmq from 'bullmq'
-import type { Engine, EngineHost, StoredTask, TaskSnapshot } from '../../../types/index.js'
+import type { Engine, EngineAddOptions, EngineHost, StoredTask, TaskSnapshot } from '../../../types/index.js'
 import { isFinal } from '../../base/snapshot.js'
 import { Clients } from './clients.js'
 import { type JobData, idOf, isId, toJob, toSnapshot } from './jobs.js'
@@ -12,6 +12,7 @@ import type { Records } from './records.js'
 import { redisRecords } from './redis-records.js'
 import { Runner, backoffOf } from './runner.js'
 import { StoreErrors } from './store-errors.js'
+import { Transactions } from './transactions.js'
 
 /** How long a worker waits after a failed fetch. The 15 seconds of BullMQ are the time within which lost tasks must run again. */
 const RUN_RETRY_MS = 1000
@@ -30,6 +31,7 @@ export class BullmqEngine implements Engine {
   #worker: Bullmq.Worker | undefined
   #queue: Bullmq.Queue<JobData, unknown, string> | undefined
   #records: Records | undefined
+  #transactions: Transactions | undefined
 
   constructor (bullmq: BullmqModule, options: BullmqEngineOptions) {
     checkEngineOptions(options)
@@ -37,6 +39,10 @@ export class BullmqEngine implements Engine {
     this.#options = options
     this.#clients = new Clients(bullmq, options, this.#errors.report)
     this.#lookout = new Lookout(this.#clients, () => this.#open())
+  }
+
+  get transactional (): boolean {
+    return this.#options.postgres !== undefined
   }
 
   /** The queue of BullMQ, for a dashboard. Opened on first use. */
@@ -48,6 +54,8 @@ export class BullmqEngine implements Engine {
     this.#errors.log = host.log
     // The connection opens now, so that the first request need not wait for it.
     this.#open()
+    // If the store cannot be reached yet, the first transaction finds the schema.
+    if (this.transactional) this.#inTransactions.open().catch(() => {})
     if (!host.worker) return
     const { concurrency = host.concurrency ?? 10, lockDuration = 10_000, stalledInterval = 5_000 } = this.#options
     const worker = this.#clients.worker(((job, token) => runner.run(job, token)) as Bullmq.Processor, {
@@ -65,9 +73,9 @@ export class BullmqEngine implements Engine {
     this.#lookout.serve(runner)
   }
 
-  async add (tasks: StoredTask[]): Promise<string[]> {
+  async add (tasks: StoredTask[], options?: EngineAddOptions): Promise<string[]> {
     const { removeAfter = 86_400_000 } = this.#options
-    const { queue } = this
+    const queue = options === undefined ? this.queue : await this.#inTransactions.queueIn(options.client)
     if (!this.#clients.isOpen(queue)) await this.#clients.assertOpen(queue)
     if (tasks.length > 1) return (await queue.addBulk(tasks.map((task) => toJob(task, removeAfter)))).map(idOf)
     const { name, data, opts } = toJob(tasks[0]!, removeAfter)
@@ -109,6 +117,10 @@ export class BullmqEngine implements Engine {
   async close (): Promise<void> {
     this.#lookout.close()
     await this.#clients.close()
+  }
+
+  get #inTransactions (): Transactions {
+    return (this.#transactions ??= new Transactions(this.queue))
   }
 
   #open (): Records {
