@@ -10,6 +10,7 @@ import t, { type Test } from 'tap'
 import ts from 'typescript'
 import { errors } from '../../index.js'
 import { spawnScript } from '../support/child.js'
+import { PostgresServer, withoutPostgres } from '../support/postgres.js'
 import { RedisServer, withoutRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
 
@@ -32,6 +33,7 @@ interface Names {
   app: FastifyInstance
   calls: unknown[][]
   sentTo: string[]
+  database: { query: (text: string) => Promise<unknown> }
   suite: Array<{ name: string, run: () => Promise<void> }>
 }
 
@@ -192,6 +194,16 @@ const checks: Record<string, (t: Test, names: Names) => Promise<void>> = {
     t.same(calls, [['sendInvoice', 'ann@example.com']])
   },
 
+  async 'Stored by your own transaction' (t, { app, calls, database }) {
+    t.equal((await app.inject({ method: 'POST', url: '/orders' })).statusCode, 500)
+    await database.query('create table orders (customer text unique)')
+    t.equal((await app.inject({ method: 'POST', url: '/orders' })).statusCode, 201)
+    t.equal((await app.inject({ method: 'POST', url: '/orders' })).statusCode, 500)
+    await until(() => calls.length > 0)
+    await app.close()
+    t.same(calls, [['sendInvoice', 'ann@example.com']])
+  },
+
   async 'Status routes' (t, { app }) {
     const response = await app.inject({ method: 'POST', url: '/reports' })
     t.equal(response.statusCode, 202)
@@ -253,13 +265,18 @@ function keepListeners (t: Test): void {
 }
 
 for (const block of parts) {
-  const skip = block.text.includes('redisPort') && withoutRedis
+  const skip = (block.text.includes('redisPort') && withoutRedis) || (block.text.includes('postgresUrl') && withoutPostgres)
   t.test(`the part at README.md:${block.line} (${block.heading}) does what it says`, { skip }, async (t) => {
     keepListeners(t)
     if (block.text.includes('redisPort')) {
       const redis = await RedisServer.start()
       t.teardown(() => redis.stop())
       process.env['README_REDIS_PORT'] = String(redis.port)
+    }
+    if (block.text.includes('postgresUrl')) {
+      const postgres = await PostgresServer.start()
+      t.teardown(() => postgres.stop())
+      process.env['README_POSTGRES_URL'] = postgres.connectionString
     }
     const { outputText } = ts.transpileModule(complete(block), {
       compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 }

@@ -310,7 +310,7 @@ t.test('on PostgreSQL', { skip: withoutPostgres }, async (t) => {
   })
 
   t.test('tasks go to the schema of the engine', async (t) => {
-    const shop = await openShop(t, { postgres: { connectionString, schema: 'Tasks' } as object })
+    const shop = await openShop(t, { postgres: { connectionString, schema: 'Tasks' } })
     const client = await connect(t)
     await client.query('begin')
     const tasks = await flush(shop, client, ['one', 'two'])
