@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { defineTask } from '../../index.js'
 import { bullmqEngine } from '../../lib/bullmq.mjs'
-import type { OrderFate, OrderSpec } from '../fixtures/order-process.js'
+import type { OrderFate, OrderSpec } from '../fixtures/invoice-process.js'
 import { createApp } from '../support/app.js'
 import { spawnScript } from '../support/child.js'
 import { PostgresServer, withoutPostgres } from '../support/postgres.js'
@@ -26,7 +26,7 @@ const moments = ['before commit', 'after commit', 'any moment'] as const
 /** How an order goes while no process is to be killed: most are committed. */
 const fates: OrderFate[] = ['commit', 'commit', 'commit', 'rollback', 'fail']
 
-const fixture = fileURLToPath(new URL('../fixtures/order-process.ts', import.meta.url))
+const fixture = fileURLToPath(new URL('../fixtures/invoice-process.ts', import.meta.url))
 // Without types of its own.
 const { Pool } = createRequire(import.meta.url)('pg')
 
