@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
 import { describe, expect, test } from 'tstyche'
 import Type1, { type Static } from 'typebox'
-import { type AppBackgroundTasks, type Around, type BackgroundTasksOptions, type NamedTask, type Task, type TaskAdder, type ValueOf, Type as Own, defineTask, implementTask } from '../../index.js'
+import { type AppBackgroundTasks, type Around, type BackgroundTasksOptions, type NamedTask, type RequestBackgroundTasks, type Task, type TaskAdder, type ValueOf, Type as Own, defineTask, implementTask } from '../../index.js'
 
 declare const tasks: TaskAdder
 declare const app: AppBackgroundTasks
@@ -247,4 +247,12 @@ describe('registering', () => {
     expect<BackgroundTasksOptions>().type.not.toBeAssignableFrom({ tasks: resize })
     expect<BackgroundTasksOptions>().type.not.toBeAssignableFrom({ tasks: [() => {}] })
   })
+})
+
+test('flush takes a client of a transaction', () => {
+  const flush = {} as RequestBackgroundTasks['flush']
+  expect(flush()).type.toBe<Promise<void>>()
+  expect(flush).type.toBeCallableWith({ client: { query: async (text: string, values: any[]) => ({ rows: [text, values] }) } })
+  expect(flush).type.not.toBeCallableWith({ client: {} })
+  expect(flush).type.not.toBeCallableWith({ clint: 5 })
 })
