@@ -88,14 +88,18 @@ export interface EngineHost {
   retried? (task: StoredTask): void
 }
 
-/** A client of pg, of a pool or alone, or an adapter with its `query`. */
+/**
+ * Sends statements to PostgreSQL in the transaction of its owner: a client of `pg`, or an adapter to that of another library.
+ * `query` gets the text of one statement and the values of `$1`, `$2` and so on.
+ */
 export interface TransactionClient {
   query (text: string, values: any[]): Promise<{ rows: any[] }>
 }
 
+/** Options of `add`. */
 export interface EngineAddOptions {
-  /** Only for an engine that is `transactional`: the tasks exist once the transaction of this client is committed. */
-  client?: TransactionClient
+  /** The client given to `flush`. Passed only to an engine that is `transactional`. */
+  readonly client: TransactionClient
 }
 
 /**
@@ -118,15 +122,16 @@ export interface Engine {
    * No reply waits for that promise. If it rejects, the failure of the tasks is logged, and the client gets its reply.
    */
   findLocal? (name: string, key: string): string | undefined
-  /** Whether `add` takes a `client`. */
+  /**
+   * Whether `add` takes a `client`, and stores the tasks in its transaction. They exist once the transaction is committed. If the
+   * transaction is rolled back, they never existed. `add` neither begins nor ends the transaction.
+   */
   readonly transactional?: boolean
   /** Called once, when the app is ready. `start` must not wait for a store that cannot be reached. */
   start (host: EngineHost): void | Promise<void>
   /**
-   * Stores the tasks. Resolves to one id for each task. If an unfinished task has its key, the id is that of the unfinished
-   * task.
-   * A task whose id the engine knows changes nothing, whether the known task is unfinished or has ended.
-   * `add` may be called before `start`.
+   * Stores the tasks. Resolves to one id for each task: its own, or that of the unfinished task with its key.
+   * A task whose id the engine knows, unfinished or ended, changes nothing. `add` may be called before `start`.
    */
   add (tasks: StoredTask[], options?: EngineAddOptions): Promise<string[]>
   get (id: string): Promise<TaskSnapshot | undefined>

@@ -57,7 +57,7 @@ export interface RequestBackgroundTasks extends TaskAdder {
    * Stores the registered tasks now, not when the reply leaves. The present status code decides on `when`. After `flush`,
    * `task.id` is the id under which the task is stored.
    * @throws FST_BGT_ENGINE when the engine does not store the tasks within `storeTimeout`
-   * @throws FST_BGT_INVALID_OPTIONS when `client` is no client, or the engine is not transactional
+   * @throws FST_BGT_INVALID_OPTIONS when `client` has no `query`, or the engine is not `transactional`
    */
   flush (options?: FlushOptions): Promise<void>
 }
@@ -88,16 +88,16 @@ export interface ScheduleSnapshot {
 /** `app.backgroundTasks`. */
 export interface AppBackgroundTasks extends TaskAdder {
   /**
-   * Stores the registered tasks that the app has added in this turn of the event loop.
-   * @throws FST_BGT_ENGINE, FST_BGT_INVALID_OPTIONS as on the request
-   */
-  flush (options?: FlushOptions): Promise<void>
-  /**
    * Resolves when every task of this process has ended, those added meanwhile included, and every `onError` has settled.
    * @throws FST_BGT_IDLE_TIMEOUT after `timeout`, naming the unfinished tasks
    */
   idle (options?: IdleOptions): Promise<void>
   stats (): TaskStats
+  /**
+   * As `flush` of a request. With a client, call `flush` in the turn of `add`: tasks of an earlier turn are being stored already.
+   * @throws FST_BGT_ENGINE, FST_BGT_INVALID_OPTIONS as there
+   */
+  flush (options?: FlushOptions): Promise<void>
   /**
    * The snapshot of an unfinished task, or of one of the last `history` finished tasks whose id was read. For any other id, the
    * engine is asked, which may know tasks of other processes.

@@ -85,7 +85,11 @@ export interface WaitUntilOptions {
 
 /** Options of `flush`. */
 export interface FlushOptions {
-  /** Stores the tasks in the transaction of this client. They exist if, and only if, the transaction is committed. */
+  /**
+   * Stores the tasks in the transaction of this client: they exist if, and only if, the transaction is committed. `flush` begins,
+   * commits and rolls back nothing. Needs an engine that is `transactional`.
+   * @default none
+   */
   client?: TransactionClient
 }
 

@@ -43,8 +43,8 @@ export class AppTasks implements AppBackgroundTasks {
     return this.#list.waitUntil(promise, options)
   }
 
-  async flush (options?: FlushOptions): Promise<void> {
-    await this.#list.flush(options)
+  flush (options?: FlushOptions): Promise<void> {
+    return this.#list.flush(options)
   }
 
   async idle (options: IdleOptions = {}): Promise<void> {

@@ -1,16 +1,10 @@
-import type {
-  BackgroundTasksOptions, Engine, FlushOptions, IdleOptions, NamedTask, ThreadOptions, TransactionClient, WaitUntilOptions
-} from '../../types/index.js'
-import { describe, errors } from '../errors.js'
+import type { BackgroundTasksOptions, Engine, IdleOptions, NamedTask, ThreadOptions, WaitUntilOptions } from '../../types/index.js'
 import { nestAround } from '../base/around.js'
 import { MAX_DELAY_MS, type Rules, boolean, checkOptions, func, integer, isObject, number, text } from './rules.js'
 import { ROUTE_RULES, type ResolvedRouteOptions, resolveRoute } from './task-options.js'
 import { THREAD_RULES, assertPossible } from './thread-options.js'
 
 const WAIT_UNTIL_RULES: Rules<WaitUntilOptions> = { name: text }
-const FLUSH_RULES: Rules<FlushOptions> = {
-  client: { must: 'an object with a function "query"', check: (value) => isObject(value) && typeof (value as TransactionClient).query === 'function' }
-}
 const IDLE_RULES: Rules<IdleOptions> = { timeout: integer(1, MAX_DELAY_MS) }
 const PLUGIN_RULES: Rules<BackgroundTasksOptions> = {
   ...ROUTE_RULES,
@@ -59,14 +53,6 @@ const DEFAULTS: ResolvedRouteOptions =
 export function waitUntilName (options: WaitUntilOptions): string {
   checkOptions(options, WAIT_UNTIL_RULES)
   return options.name ?? 'anonymous'
-}
-
-/** @throws FST_BGT_INVALID_OPTIONS when an option of `flush` is wrong, or the engine has no transactions */
-export function flushClient (options: FlushOptions, { transactional }: Engine): TransactionClient | undefined {
-  checkOptions(options, FLUSH_RULES)
-  const { client } = options
-  if (client === undefined || transactional === true) return client
-  throw new errors.FST_BGT_INVALID_OPTIONS(`option "client" must be left out with this engine, which has no transactions, received ${describe(client)}`)
 }
 
 /** @throws FST_BGT_INVALID_OPTIONS when an option of `idle` is wrong */

@@ -4,7 +4,7 @@ import { isThenable } from '../run/attempt.js'
 import { addChannel, runChannel } from '../run/channels.js'
 import { type Definition, definitionOf } from '../named/definition.js'
 import { assertLocal, namedCall } from '../named/named-call.js'
-import { flushClient } from '../options/plugin-options.js'
+import { flushClient } from '../options/flush-options.js'
 import { type ResolvedRouteOptions, type ResolvedTaskOptions, taskOptions } from '../options/task-options.js'
 import { isObject, isPlainObject } from '../options/rules.js'
 import { invalidTask } from './invalid-task.js'
@@ -85,8 +85,8 @@ export class TaskList extends TaskQueue<Services> implements RequestBackgroundTa
   async flush (options: FlushOptions = {}): Promise<void> {
     const client = flushClient(options, this.services.client.engine)
     // An earlier plugin's onRequest hook may call `flush` before our own hook has the reply.
-    const present = this.request && { outcome: 'sent' as const, statusCode: this.reply?.statusCode ?? UNSET_STATUS }
-    await this.#outbox?.flush(this.response ?? present, client)
+    const sent = this.request && { outcome: 'sent' as const, statusCode: this.reply?.statusCode ?? UNSET_STATUS }
+    await this.#outbox?.flush(this.response ?? sent, client)
   }
 
   /** Stores the tasks whose `when` this status code meets. Undefined when the reply need not wait. */

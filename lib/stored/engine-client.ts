@@ -4,6 +4,7 @@ import { errors, toError } from '../errors.js'
 import type { Executor } from '../run/executor.js'
 import type { Census } from '../task/census.js'
 import type { History } from '../task/history.js'
+import { LentClient } from './lent-client.js'
 import { LateCancels } from './late-cancel.js'
 import { mergeInto } from './merge.js'
 import { nowMs } from '../base/clock.js'
@@ -27,7 +28,6 @@ export class EngineClient {
   readonly #services: EngineClientServices
   readonly #timeout: SharedTimeout
   readonly #isWorker: boolean
-  /** Whether the engine was started. */
   #isStarted = false
   /** Called with each stored task that close would wait for in vain. */
   onUnrunnable: ((task: BackgroundTask) => void) | undefined
@@ -45,7 +45,7 @@ export class EngineClient {
   /** Starts the engine, which runs tasks if this process is a worker. */
   async start (host: Omit<EngineHost, 'due'>): Promise<void> {
     this.#isStarted = true
-    await this.engine.start({ ...host, due: (id) => { this.due(id) } })
+    await this.engine.start({ ...host, due: this.due })
   }
 
   /** The unfinished task of a local engine that has the key. */
@@ -60,12 +60,10 @@ export class EngineClient {
    */
   async put (tasks: RegisteredTask[], report: boolean, client?: TransactionClient): Promise<void> {
     const { executor } = this.#services
+    const lent = client && new LentClient(client)
     try {
-      const stored = tasks.map((task) => {
-        task.place = 'storing'
-        return task.stored
-      })
-      const ids = await this.#timeout.within(() => client === undefined ? this.engine.add(stored) : this.engine.add(stored, { client }))
+      const stored = tasks.map((task) => task.leave(lent === undefined ? 'storing' : 'elsewhere'))
+      const ids = await this.#timeout.within(() => this.engine.add(stored, lent && { client: lent }))
       tasks.forEach((task, index) => { this.#receive(task, ids[index]!) })
     } catch (cause) {
       const error = new errors.FST_BGT_ENGINE('stored', { cause: toError(cause) })
@@ -76,6 +74,8 @@ export class EngineClient {
         else executor.stop(task, 'failed', error)
       }
       throw error
+    } finally {
+      lent?.takeBack()
     }
   }
 
@@ -103,7 +103,7 @@ export class EngineClient {
   }
 
   /** Marks a task as waiting: its delay is over, but no slot is free. */
-  due (id: string): void {
+  readonly due = (id: string): void => {
     const { history, census } = this.#services
     const task = history.find(id)
     if (!(task instanceof RegisteredTask)) return

@@ -48,10 +48,13 @@ export class Outbox implements Keeper {
   /**
    * Stores the tasks whose `when` this response meets. The other tasks stay, for a later hook may change the status.
    * Undefined when no task is being stored.
+   * With a client, only the caller waits for its tasks. Another transaction may have to end before they are stored, and that one
+   * must not wait for them.
    */
   flush (response: ResponseEnd | undefined, client?: TransactionClient): Promise<void> | undefined {
     const wanted = this.#take((task) => isWanted(task.options.when, response))
-    return wanted.length === 0 ? this.#underway : this.#put(wanted, false, client)
+    if (client !== undefined) return wanted.length === 0 ? undefined : this.#client.put(wanted, false, client)
+    return wanted.length === 0 ? this.#underway : this.#put(wanted, false)
   }
 
   /**
@@ -93,8 +96,8 @@ export class Outbox implements Keeper {
   }
 
   /** Resolves when these tasks and those of earlier batches are stored. */
-  #put (tasks: RegisteredTask[], report: boolean, client?: TransactionClient): Promise<void> {
-    const put = this.#client.put(tasks, report, client)
+  #put (tasks: RegisteredTask[], report: boolean): Promise<void> {
+    const put = this.#client.put(tasks, report)
     const underway = this.#underway === undefined ? put : Promise.all([this.#underway, put]).then(() => {})
     const onEnd = (): void => { if (this.#underway === underway) this.#underway = undefined }
     this.#underway = underway

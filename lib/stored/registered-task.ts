@@ -7,7 +7,7 @@ import type { ResolvedTaskOptions } from '../options/task-options.js'
  * `outbox`: this process has not given the task to the engine yet.
  * `storing`: the engine was given the task, and has not answered.
  * `here`: a local engine has the task, and this process runs it.
- * `elsewhere`: a shared store has the task. The object that `add` returned is only a receipt.
+ * `elsewhere`: a shared store has the task, or a transaction of the user does. The object that `add` returned is only a receipt.
  * `merged`: another task has the key, and runs in place of this one.
  * `guest`: this process runs one attempt of a task that some process has stored.
  */
@@ -119,13 +119,22 @@ export class RegisteredTask extends BackgroundTask {
     else this.#keeper?.drop(this)
   }
 
+  /**
+   * Gives the task to the engine. A task for a transaction of the user is `elsewhere` at once: from then on, only the end of the
+   * transaction decides on the task.
+   */
+  leave (place: 'storing' | 'elsewhere'): StoredTask {
+    this.place = place
+    if (place === 'elsewhere') this.extras!.holder = GONE
+    return this.stored
+  }
+
   /** Makes the task a receipt, under the id that the shared store has answered. Returns whether the history tracks the task. */
   goElsewhere (id: string): boolean {
     const isTracked = !this.#isIdUnread
     this.#isIdUnread = false
     this.extras!.id = id
-    this.place = 'elsewhere'
-    this.extras!.holder = GONE
+    this.leave('elsewhere')
     return isTracked
   }
 

@@ -19,7 +19,7 @@ export function createEngine (change: Change = () => ({})): TestEngine {
   const own: Engine = {
     findLocal: (name, key) => inner.findLocal?.(name, key),
     start: (host) => inner.start(host),
-    add: (tasks) => inner.add(tasks),
+    add: (tasks, options) => inner.add(tasks, options),
     get: (id) => inner.get(id),
     cancel: (id, reason) => inner.cancel(id, reason),
     watch: (id, onChange) => inner.watch(id, onChange),
@@ -34,9 +34,9 @@ export function createEngine (change: Change = () => ({})): TestEngine {
   return {
     ...own,
     batches,
-    add (tasks) {
+    add (tasks, options) {
       batches.push(tasks)
-      return own.add(tasks)
+      return own.add(tasks, options)
     }
   }
 }

@@ -4,7 +4,7 @@ import type {
 } from '../../../types/index.js'
 import { isFinal } from '../../base/snapshot.js'
 import { Clients } from './clients.js'
-import { type JobData, type TaskJob, idOf, isId, toJob, toSnapshot } from './jobs.js'
+import { type JobData, idOf, isId, toJob, toSnapshot } from './jobs.js'
 import { Lookout } from './lookout.js'
 import type { BullmqModule } from './module.js'
 import { type Overview, listPage } from './overview.js'
@@ -56,6 +56,8 @@ export class BullmqEngine implements Engine {
     this.#errors.log = host.log
     // The connection opens now, so that the first request need not wait for it.
     this.#open()
+    // If the store cannot be reached yet, the first transaction finds the schema.
+    if (this.transactional) this.#inTransactions.open().catch(() => {})
     if (!host.worker) return
     const { concurrency = host.concurrency ?? 10, lockDuration = 10_000, stalledInterval = 5_000 } = this.#options
     const worker = this.#clients.worker(((job, token) => runner.run(job, token)) as Bullmq.Processor, {
@@ -73,14 +75,10 @@ export class BullmqEngine implements Engine {
     this.#lookout.serve(runner)
   }
 
-  async add (tasks: StoredTask[], { client }: EngineAddOptions = {}): Promise<string[]> {
+  async add (tasks: StoredTask[], options?: EngineAddOptions): Promise<string[]> {
     const { removeAfter = 86_400_000 } = this.#options
-    const { queue } = this
+    const queue = options === undefined ? this.queue : await this.#inTransactions.queueIn(options.client)
     if (!this.#clients.isOpen(queue)) await this.#clients.assertOpen(queue)
-    if (client !== undefined) {
-      const jobs = tasks.map((task) => toJob(task, removeAfter))
-      return (await (this.#transactions ??= new Transactions(queue)).add(jobs, client)).map((job) => idOf(job as TaskJob))
-    }
     if (tasks.length > 1) return (await queue.addBulk(tasks.map((task) => toJob(task, removeAfter)))).map(idOf)
     const { name, data, opts } = toJob(tasks[0]!, removeAfter)
     return [idOf(await queue.add(name, data, opts))]
@@ -136,6 +134,10 @@ export class BullmqEngine implements Engine {
   async close (): Promise<void> {
     this.#lookout.close()
     await this.#clients.close()
+  }
+
+  get #inTransactions (): Transactions {
+    return (this.#transactions ??= new Transactions(this.queue))
   }
 
   #open (): Records & Overview {

@@ -16,27 +16,28 @@ type Entry = Parameters<Bullmq.IQueueBackend['addJobs']>[0][number]
  */
 export function freeKeysOfEnded (backend: Bullmq.IQueueBackend): void {
   const { addJob, addJobs } = backend
+  const queries = backend as unknown as Queries
 
-  // `this` is another backend where the statements go through a client of the user.
+  /** Whether the job that has the key has ended. Frees the key if so. */
+  async function hasEnded ({ job }: Entry, holder: string): Promise<boolean> {
+    return (await queries.query(FREE, [queries.queueName, holder, job.deduplicationId])).rows.length > 0
+  }
+
+  // In a transaction of the user, `this` is another backend. Only schedules add known ids, and not in transactions.
   backend.addJob = async function (this: Bullmq.IQueueBackend, job, jobId, parentKeyOpts) {
     const id = await addJob.call(this, job, jobId, parentKeyOpts)
-    if (id === jobId || !await hasEnded(this, { job, jobId }, id)) return id
-    return await this.addJob(job, jobId, parentKeyOpts)
+    if (this !== backend || id === jobId || !await hasEnded({ job, jobId }, id)) return id
+    return await backend.addJob(job, jobId, parentKeyOpts)
   }
   backend.addJobs = async function (this: Bullmq.IQueueBackend, entries) {
     const ids = await addJobs.call(this, entries)
     const refused: Entry[] = []
+    if (this !== backend) return ids
     for (const [index, entry] of entries.entries()) {
-      if (ids[index] !== entry.jobId && await hasEnded(this, entry, ids[index]!)) refused.push(entry)
+      if (ids[index] !== entry.jobId && await hasEnded(entry, ids[index]!)) refused.push(entry)
     }
     if (refused.length === 0) return ids
-    const added = await this.addJobs(refused)
+    const added = await backend.addJobs(refused)
     return entries.map((entry, index) => added[refused.indexOf(entry)] ?? ids[index]!)
   }
-}
-
-/** Whether the job that has the key has ended. Frees the key if so. */
-async function hasEnded (backend: Bullmq.IQueueBackend, { job }: Entry, holder: string): Promise<boolean> {
-  const queries = backend as unknown as Queries
-  return (await queries.query(FREE, [queries.queueName, holder, job.deduplicationId])).rows.length > 0
 }

@@ -1,50 +1,61 @@
 import type * as Bullmq from 'bullmq'
 import type { TransactionClient } from '../../../types/index.js'
+import { describe } from '../../errors.js'
 
-/** Changes the search path for the rest of the transaction, and returns the search path before. Without a transaction nothing changes. */
-const ENTER = `
-WITH before AS MATERIALIZED (SELECT current_setting('search_path') AS path)
-SELECT path, set_config('search_path', $1, true) FROM before`
+/** The schema in which the connections of BullMQ find its functions. A pool of the user may have any search path. */
+const FIND_SCHEMA = `
+SELECT quote_ident(nspname) AS schema
+  FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
+ WHERE proname = 'add_job' AND pg_function_is_visible(pg_proc.oid)`
 
-const LEAVE = "SELECT set_config('search_path', $1, true)"
+/** The place in front of the call of a function with which BullMQ stores jobs. */
+const CALL = /\b(?=add_\w+\()/
 
-/** PostgreSQL's code for a function that the search path does not lead to. */
-const UNDEFINED_FUNCTION = '42883'
+type Query = TransactionClient['query']
 
-type Query = (text: string, values: unknown[]) => Promise<{ rows: any[] }>
-
-/** Stores jobs in transactions of the user. */
+/** Stores jobs through clients of the user, each in the transaction that its client is in. */
 export class Transactions {
   readonly #queue: Bullmq.Queue
-  /** The search path of the connections of BullMQ. */
-  #path: string | undefined
+  #schema: Promise<string> | undefined
 
   constructor (queue: Bullmq.Queue) {
     this.#queue = queue
   }
 
-  /** Stores all jobs in one statement, and sets the search path of the client back. */
-  async add (jobs: Parameters<Bullmq.Queue['addBulk']>[0], client: TransactionClient): Promise<Bullmq.Job[]> {
-    this.#path ??= await this.#findPath()
-    const { rows: [{ path }] } = await client.query(ENTER, [this.#path])
-    const added = queueOn(this.#queue, (text, values) => client.query(text, values)).addBulk(jobs).catch(explain)
-    // In a transaction that has failed the rollback sets the search path back.
-    return await added.finally(() => client.query(LEAVE, [path]).catch(() => {}))
+  /**
+   * Finds the schema. A transaction that waits for a connection of the pool would wait in vain if other transactions have all
+   * connections and wait too. The schema is therefore known before the first transaction.
+   */
+  open (): Promise<string> {
+    return (this.#schema ??= this.#findSchema().catch((error) => {
+      this.#schema = undefined
+      throw error
+    }))
   }
 
-  async #findPath (): Promise<string> {
-    const backend = this.#queue.getBackend() as unknown as { query: Query }
-    const { rows: [{ path }] } = await backend.query("SELECT current_setting('search_path') AS path", [])
-    return path
+  /**
+   * The queue as seen from a transaction: `add` and `addBulk` send their one statement through the client. The functions of
+   * BullMQ have a search path of their own. Only the call names the schema, and the connection of the client stays as it is.
+   */
+  async queueIn (client: TransactionClient): Promise<Bullmq.Queue> {
+    const schema = await this.open()
+    const query: Query = async (text, values) => {
+      if (!CALL.test(text)) throw new Error(`BullMQ stores jobs by a statement that is not known here: ${text}`)
+      const answer: unknown = await client.query(text.replace(CALL, `${schema}.`), values)
+      if (hasRows(answer)) return answer
+      throw new Error(`the query of the client must resolve to an object with an array "rows", received ${describe(answer)}`)
+    }
+    const backend = Object.create(this.#queue.getBackend(), { query: { value: query } })
+    return Object.create(this.#queue, { backend: { value: backend } })
+  }
+
+  async #findSchema (): Promise<string> {
+    const { rows: [found] } = await (this.#queue.getBackend() as unknown as { query: Query }).query(FIND_SCHEMA, [])
+    if (found === undefined) throw new Error('the functions of BullMQ are not in the search path of its connections')
+    return found.schema
   }
 }
 
-function explain (cause: Error & { code?: unknown }): never {
-  throw cause.code === UNDEFINED_FUNCTION ? new Error('the client must be in a transaction', { cause }) : cause
-}
-
-/** The same queue, but its statements go through `query`. BullMQ stores jobs by one call of `query` of its backend. */
-function queueOn (queue: Bullmq.Queue, query: Query): Bullmq.Queue {
-  const backend = Object.create(queue.getBackend(), { query: { value: query } })
-  return Object.create(queue, { backend: { value: backend } })
+function hasRows (answer: unknown): answer is { rows: unknown[] } {
+  return Array.isArray((answer as { rows?: unknown } | undefined)?.rows)
 }

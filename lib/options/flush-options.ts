@@ -1,0 +1,19 @@
+import type { Engine, FlushOptions, TransactionClient } from '../../types/index.js'
+import { describe, errors } from '../errors.js'
+import { type Rules, checkOptions } from './rules.js'
+
+const RULES: Rules<FlushOptions> = {
+  client: {
+    must: 'an object with a function "query"',
+    check: (value: Partial<TransactionClient> | null) => typeof value?.query === 'function'
+  }
+}
+
+/** @throws FST_BGT_INVALID_OPTIONS when an option of `flush` is wrong, or the engine cannot use the client */
+export function flushClient (options: FlushOptions, engine: Engine): TransactionClient | undefined {
+  checkOptions(options, RULES)
+  const { client } = options
+  if (client === undefined || engine.transactional === true) return client
+  throw new errors.FST_BGT_INVALID_OPTIONS(
+    `option "client" needs an engine with transactions, such as bullmqEngine({ postgres }), received ${describe(engine)}`)
+}
