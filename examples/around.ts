@@ -23,10 +23,14 @@ export function transaction (): Client {
 /** Has each attempt run in a transaction: committed when the handler returns, rolled back when it throws. */
 export function inTransaction (pool: Pool): Around {
   return async (task, run) => {
+    // Of this attempt: the next one has another signal.
+    const { signal } = task
     const client = await pool.connect()
     try {
       await client.query('begin')
       await transactions.run(client, run)
+      // The attempt may have timed out, or been cancelled, while the handler went on.
+      signal.throwIfAborted()
       await client.query('commit')
       client.release()
     } catch (error) {

@@ -70,7 +70,10 @@ interface ImplementationBase<P> extends SharedTaskOptions {
   around?: Around
 }
 
-/** The argument of `implementTask`, with exactly one of `handler` and `file`. Its options win over those of the declaration. */
+/**
+ * The argument of `implementTask`, with exactly one of `handler` and `file`. Its options win over those of the
+ * declaration. The engine keeps `when`, `timeout` and `retry` with each task, as the process that adds the task knows them.
+ */
 export type TaskImplementation<P = any, R = any> = ImplementationBase<P> & ({
   /** Does the work. `this` is the Fastify instance. */
   handler: (this: FastifyInstance, payload: P, task: Task) => R | Promise<R>

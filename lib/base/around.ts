@@ -23,7 +23,7 @@ export async function callAround ([around, ...inner]: Arounds, task: Task, run: 
   }
   try {
     await around(task, runOnce)
-    if (calls === 'none' && task.state === 'active') throw misuse(task, 'no call')
+    if (calls === 'none' && task.state === 'active' && task.attempt === attempt) throw misuse(task, 'no call')
     return result
   } finally {
     calls = 'over'

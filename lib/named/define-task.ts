@@ -39,7 +39,7 @@ export function defineTask<const P extends Schema, const R extends Schema = Sche
  * Gives a declaration its handler or file, in the processes that run the task. These options win over the declaration's.
  * @throws FST_BGT_INVALID_TASK when `declaration` is no declaration, FST_BGT_INVALID_OPTIONS when an option is unknown or wrong
  */
-export function implementTask<P, R> (declaration: NamedTask<P, R>, implementation: TaskImplementation<P, R>): NamedTask<P, R> {
+export function implementTask<P, R> (declaration: NamedTask<P, R>, implementation: TaskImplementation<NoInfer<P>, NoInfer<R>>): NamedTask<P, R> {
   const declared = isObject(declaration) ? definitionOf(declaration) : undefined
   if (declared?.isDeclaration !== true) {
     const received = declared === undefined ? describe(declaration) : `the task ${describe(declared.name)}, which has a handler`

@@ -12,15 +12,19 @@ export interface ScheduledTask {
   readonly schedule: Schedule
 }
 
+type CheckPayload = (name: string, payload: unknown) => unknown
+
 /** The tasks that an app has registered, by name. */
 export class Registry {
   readonly #plugin: ResolvedTaskOptions
   readonly #definitions = new Map<string, Definition>()
   readonly scheduled: ScheduledTask[] = []
+  readonly #checkPayload: CheckPayload
 
-  /** `plugin`: the options of the plugin, which apply to a task without options of its own. */
-  constructor (plugin: ResolvedTaskOptions) {
+  /** `plugin`: the options of the plugin, which apply to a task without options of its own. `checkPayload`: throws for one too large. */
+  constructor (plugin: ResolvedTaskOptions, checkPayload: CheckPayload = (name, payload) => payload) {
     this.#plugin = plugin
+    this.#checkPayload = checkPayload
   }
 
   /**
@@ -39,7 +43,7 @@ export class Registry {
       if (this.#definitions.has(name) || added.has(name)) throw new errors.FST_BGT_DUPLICATE_TASK(name)
       added.set(name, definition)
     }
-    const scheduled = [...added.values()].flatMap(toScheduled)
+    const scheduled = [...added.values()].flatMap((definition) => toScheduled(definition, this.#checkPayload))
     for (const [name, definition] of added) this.#definitions.set(name, definition)
     this.scheduled.push(...scheduled)
   }
@@ -91,11 +95,11 @@ export class Registry {
   }
 }
 
-function toScheduled (definition: Definition): ScheduledTask[] {
+function toScheduled (definition: Definition, checkPayload: CheckPayload): ScheduledTask[] {
   const { name, schedule, parse } = definition
   if (schedule === undefined) return []
   try {
-    return [{ definition, schedule: { ...schedule, payload: parse(schedule.payload) } }]
+    return [{ definition, schedule: { ...schedule, payload: checkPayload(name, parse(schedule.payload)) } }]
   } catch (cause) {
     throw new errors.FST_BGT_INVALID_PAYLOAD(`option "schedule.payload" of task "${name}" does not fit: ${messageOf(cause)}`, { cause })
   }

@@ -8,7 +8,7 @@ const kTasks = Symbol('fastify-background-tasks.tasks')
 
 interface TrackedRequest extends FastifyRequest {
   /** The reply. Set by our onRequest hook. */
-  [kReply]?: FastifyReply
+  [kReply]?: FastifyReply | undefined
   /** The list. Made when `backgroundTasks` is first read. */
   [kTasks]?: TaskList
 }
@@ -17,6 +17,8 @@ interface TrackedRequest extends FastifyRequest {
 export function trackRequests (app: FastifyInstance, createList: (request: FastifyRequest) => TaskList): void {
   function watch (list: TaskList, request: TrackedRequest): void {
     list.reply = request[kReply]
+    // Only the list has it from now on, until the response is over.
+    request[kReply] = undefined
     watchResponse(list, request, list.reply)
   }
 

@@ -2,6 +2,7 @@ import { AsyncResource } from 'node:async_hooks'
 import { runChannel } from './channels.js'
 import { type Arounds, callAround } from '../base/around.js'
 import { errors } from '../errors.js'
+import type { Report } from './report.js'
 import { whenTurnAllows } from '../base/turn-budget.js'
 import type { BackgroundTask } from '../task/task.js'
 import { RESOURCE_OPTIONS } from '../task/task-life.js'
@@ -12,33 +13,33 @@ export type Settle = (task: BackgroundTask, attempt: number, failed: boolean, va
 const noop = (): void => {}
 
 /** Starts one attempt in the async context of `add`. Never throws. */
-export function startAttempt (task: BackgroundTask, settle: Settle): void {
-  task.runInAsyncScope(task.options.retry === undefined ? runAttempt : runInOwnContext, undefined, task, settle)
+export function startAttempt (task: BackgroundTask, settle: Settle, report: Report): void {
+  task.runInAsyncScope(task.options.retry === undefined ? runAttempt : runInOwnContext, undefined, task, settle, report)
 }
 
 /**
  * Before Node.js 24, a store that a function enters by `enterWith` stays with the async resource. With a resource of its own,
  * an attempt cannot change the context of the next one.
  */
-function runInOwnContext (task: BackgroundTask, settle: Settle): void {
-  new AsyncResource('BackgroundTaskAttempt', RESOURCE_OPTIONS).runInAsyncScope(runAttempt, undefined, task, settle)
+function runInOwnContext (task: BackgroundTask, settle: Settle, report: Report): void {
+  new AsyncResource('BackgroundTaskAttempt', RESOURCE_OPTIONS).runInAsyncScope(runAttempt, undefined, task, settle, report)
 }
 
-function runAttempt (task: BackgroundTask, settle: Settle): void {
-  const { timeout, startsLate } = task.options
+function runAttempt (task: BackgroundTask, settle: Settle, report: Report): void {
+  const { timeout, startsLate, around } = task.options
   if (timeout !== undefined) {
     if (startsLate === true) task.ownExtras().startClock = () => { startTimeout(task, timeout, settle) }
-    else startTimeout(task, timeout, settle)
+    if (startsLate !== true || around !== undefined) startTimeout(task, timeout, settle)
   }
-  if (runChannel.hasSubscribers) trace(task, () => { callFunction(task, settle) })
-  else callFunction(task, settle)
+  if (runChannel.hasSubscribers) trace(task, () => { callFunction(task, settle, report) })
+  else callFunction(task, settle, report)
 }
 
-function callFunction (task: BackgroundTask, settle: Settle): void {
+function callFunction (task: BackgroundTask, settle: Settle, report: Report): void {
   const { attempt, fn, args, options: { around } } = task
   let value: unknown
   try {
-    value = around === undefined ? fn!.apply(undefined, args) : callInside(around, task, settle)
+    value = around === undefined ? fn!.apply(undefined, args) : callInside(around, task, report)
     if (isThenable(value)) return settleWith(value, task, settle)
   } catch (error) {
     return settle(task, attempt, true, error)
@@ -46,9 +47,14 @@ function callFunction (task: BackgroundTask, settle: Settle): void {
   settle(task, attempt, false, value)
 }
 
-function callInside (around: Arounds, task: BackgroundTask, settle: Settle): Promise<unknown> {
-  const { attempt, fn, args } = task
-  return callAround(around, task, () => fn!.apply(undefined, args), (error) => { settle(task, attempt, true, error) })
+function callInside (around: Arounds, task: BackgroundTask, report: Report): Promise<unknown> {
+  const { attempt, fn, args, options: { startsLate } } = task
+  const run = (): unknown => {
+    // The wait for a thread does not count. Its clock starts anew when a thread begins.
+    if (startsLate === true) clearTimeout(task.extras?.timer)
+    return fn!.apply(undefined, args)
+  }
+  return callAround(around, task, run, (error) => { report.failedLate(task, attempt, error) })
 }
 
 /** Settles the attempt that runs as the promise settles. */

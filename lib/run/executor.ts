@@ -73,9 +73,8 @@ export class Executor {
    * runs again.
    */
   giveUp (task: BackgroundTask, error: unknown): void {
-    const hasFailed = !task.outlivesProcess
     this.stop(task, 'failed', error)
-    if (hasFailed) this.#report.callOnError(task, error)
+    if (!task.outlivesProcess) this.#report.callOnError(task, error)
   }
 
   /** Ends a task whose `when` the response does not meet. */
@@ -106,7 +105,7 @@ export class Executor {
     }
     this.#census.move(task, 'active')
     this.#slots++
-    startAttempt(task, this.#settle)
+    startAttempt(task, this.#settle, this.#report)
   }
 
   readonly #settle: Settle = (task, attempt, failed, value) => {
@@ -142,7 +141,8 @@ export class Executor {
     task.outcome = error
     this.#report.retry(task, error, delay)
     task.ownExtras().nextAt = this.#budget.now + delay
-    task.backOff(delay, this.pushReady)
+    // The logger may have cancelled the task.
+    if (!task.finished) task.backOff(delay, this.pushReady)
   }
 
   /** Ends a task in any state, and frees its slot, its place in the order, its timer and its function. */

@@ -73,7 +73,9 @@ export class Schedules {
 
   snapshots (): ScheduleSnapshot[] {
     const now = Date.now()
-    return this.#registry.scheduled.map(({ definition: { name }, schedule: { cron, timezone } }, index) => {
+    return this.#registry.scheduled.map(({ definition, schedule }, index) => {
+      const { name } = definition
+      const { cron, timezone } = schedule
       const next = this.#nextTicks[index]
       return { name, cron, timezone, ...(next !== undefined && { nextRunAt: new Date(next(now)).toISOString() }) }
     })

@@ -28,7 +28,7 @@ export function createServices (options: ResolvedOptions): Services {
   const admission = new Admission(census, options)
   const report = new Report(census, onError)
   const executor = new Executor(census, history, report, concurrency)
-  const registry = new Registry(route)
+  const registry = new Registry(route, (name, payload) => admission.checkPayload(name, payload))
   const client = new EngineClient(engine, { census, history, executor }, options)
   const schedules = new Schedules(registry, history)
   return { census, history, admission, report, executor, registry, client, schedules }

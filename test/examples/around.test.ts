@@ -4,7 +4,9 @@ import t from 'tap'
 import { type Tracker, inScope, inTransaction, transaction } from '../../examples/around.js'
 import { defineTask } from '../../index.js'
 import { createApp } from '../support/app.js'
+import { createLatch } from '../support/latch.js'
 import { PostgresServer, withoutPostgres } from '../support/postgres.js'
+import { nextTurn } from '../support/turns.js'
 
 // Without types of its own.
 const { Pool } = createRequire(import.meta.url)('pg')
@@ -33,6 +35,25 @@ t.test('an attempt in a transaction writes all or nothing', { skip: withoutPostg
   t.same(rows, [{ id: 0, attempt: 1 }, { id: 1, attempt: 2 }])
   t.match(app.backgroundTasks.stats(), { completed: 2, failed: 1 })
   t.equal(pool.idleCount, pool.totalCount, 'every client is back')
+})
+
+t.test('an attempt that has timed out is rolled back, although its handler goes on', async (t) => {
+  const statements: string[] = []
+  const late = createLatch()
+  const client = {
+    async query (text: string) {
+      statements.push(text)
+      return { rows: [] }
+    },
+    release () { statements.push('release') }
+  }
+  const app = await createApp(t, { around: inTransaction({ connect: async () => client }) })
+  const task = app.backgroundTasks.add({ timeout: 5 }, () => late.promise)
+  await app.backgroundTasks.idle()
+  t.match(task, { state: 'failed', error: { code: 'FST_BGT_TIMEOUT' } })
+  late.resolve()
+  while (statements.at(-1) !== 'release') await nextTurn()
+  t.same(statements, ['begin', 'rollback', 'release'])
 })
 
 t.test('a client whose rollback fails is not given back', async (t) => {

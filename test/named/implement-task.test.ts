@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type BackgroundTasksOptions, type NamedTask, type SharedTaskOptions, type Task, Type, defineTask, implementTask } from '../../index.js'
+import { type Around, type BackgroundTasksOptions, type NamedTask, type SharedTaskOptions, type Task, Type, defineTask, implementTask } from '../../index.js'
 import { captureTasks } from '../../lib/testing.js'
 import { createApp } from '../support/app.js'
 import { createDistantEngine } from '../support/engine.js'
@@ -31,6 +31,40 @@ t.test('what registered the declaration adds, a worker with the implementation r
   const { id } = (await web.inject({ method: 'POST', url: '/' })).json()
   while ((await web.backgroundTasks.get(id))?.state !== 'completed') await nextTurn()
   t.match(await web.backgroundTasks.get(id), { name: 'double', result: 42 })
+})
+
+t.test('a task runs with the timeout and the retries that the process knew which added it', async (t) => {
+  const store = new SharedStore()
+  const base = defineTask({ name: 'work', payload: {}, timeout: 1234, retry: { retries: 1, delay: 1 } })
+  const seen: unknown[] = []
+  const work = implementTask(base, {
+    timeout: 5678,
+    retry: 9,
+    async handler (payload, task) { seen.push((task as unknown as { options: object }).options) }
+  })
+  const web = await createApp(t, { engine: store.createEngine(), worker: false, tasks: [base] })
+  const worker = await createApp(t, { engine: store.createEngine(), tasks: [work] })
+  await Promise.all([web.ready(), worker.ready()])
+  web.backgroundTasks.add(base, {})
+  worker.backgroundTasks.add(base, {})
+  while (seen.length < 2) await nextTurn()
+  t.same(seen.map((options) => (options as { timeout: number }).timeout).sort(), [1234, 5678])
+  t.same(seen.map((options) => (options as { retry: { retries: number } }).retry.retries).sort(), [1, 9])
+})
+
+t.test('a stored task runs inside the around of its worker, not of the process that added it', async (t) => {
+  const store = new SharedStore()
+  const seen: string[] = []
+  const note = (name: string): Around => (task, run) => {
+    seen.push(name)
+    return run()
+  }
+  const web = await createApp(t, { engine: store.createEngine(), worker: false, tasks: [declared], around: note('web') })
+  const worker = await createApp(t, { engine: store.createEngine(), tasks: [double], around: note('worker') })
+  await Promise.all([web.ready(), worker.ready()])
+  web.backgroundTasks.add(declared, { n: 1 })
+  while (worker.backgroundTasks.stats().completed < 1) await nextTurn()
+  t.same(seen, ['worker'])
 })
 
 t.test('where the implementation is registered, an add of the declaration adds that', async (t) => {
@@ -155,6 +189,7 @@ for (const [part, message] of [
   [{ handler () {}, file: '/a.js' }, 'option "file" must be left out where there is a "handler", received "/a.js"'],
   [{ file: 'a.js' }, 'option "file" must be a file: URL or an absolute path, received "a.js"'],
   [{ handler () {}, name: 'other' }, 'unknown option "name", received "other"'],
+  [{ handler () {}, around: 1 }, 'option "around" must be a function, received 1'],
   [{ handler () {}, timeout: 0 }, 'option "timeout" must be an integer from 1 to 2147483647, received 0']
 ] as const) {
   t.test(`implementTask says: ${message}`, async (t) => {

@@ -29,6 +29,14 @@ t.test('a handler that adds a payload too large and does not catch replies 500 a
   t.match(app.backgroundTasks.stats(), { waiting: 0, completed: 0 })
 })
 
+t.test('the payload of a schedule that is too large is refused at register', async (t) => {
+  const scheduled = defineTask({ name: 'nightly', payload: {}, schedule: { cron: '0 3 * * *', payload: 'x'.repeat(10) }, handler () {} })
+  await t.rejects(createApp(t, { maxPayload: 10, tasks: [scheduled] }), {
+    code: 'FST_BGT_INVALID_PAYLOAD',
+    message: /^option "schedule.payload" of task "nightly" does not fit: payload of task "nightly" must be at most 10 bytes of JSON, received 12 bytes$/
+  })
+})
+
 t.test('a function may have arguments of any size', async (t) => {
   const app = await createApp(t, { maxPayload: 1 })
   const task = app.backgroundTasks.add((text: string) => text.length, 'x'.repeat(100))
@@ -38,6 +46,7 @@ t.test('a function may have arguments of any size', async (t) => {
 
 const values: unknown[] = [
   0, -1.5e-300, 1e21, true, null, '', 'ab', 'ü', '€', '😀', '\u0001\n"\\', [], [1, 2, [3]], {}, { a: 1 }, { 'ü€😀\n': [{}, { b: null }] },
+  'x'.repeat(5000), Array(5000).fill(0), ['\u007f', '\u0085', 'a\tb'], [[], {}, [{}]], { a: [], b: { c: [1.5, -0, 1e-7] } },
   Array.from({ length: 50 }, (_, n) => ({ n, text: 'x'.repeat(n) }))
 ]
 

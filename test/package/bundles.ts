@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { bundlers } from '../support/bundlers.js'
-import { createProject, manifest, required, run, temporary } from '../support/package.js'
+import { appSources, createProject, manifest, required, run, temporary } from '../support/package.js'
 
 /** Runs a function task and a named one; with a file in the command line also a task of that. Says when it starts: once. */
 const body = `
@@ -19,24 +19,7 @@ const body = `
   await app.close()
   for (const { result, error } of tasks) console.log(result ?? error.message)`
 
-const sources = {
-  'app.mjs': `
-    import fastify from 'fastify'
-    import backgroundTasks, { defineTask } from '${manifest.name}'
-    async function main () {
-      ${body}
-    }
-    main()`,
-  'app.cjs': `
-    const fastify = require('fastify')
-    const backgroundTasks = require('${manifest.name}')
-    const { defineTask } = backgroundTasks
-    async function main () {
-      ${body}
-    }
-    main()`,
-  'double.mjs': 'export default ({ n }) => n * 2'
-}
+const sources = { ...appSources(body), 'double.mjs': 'export default ({ n }) => n * 2' }
 
 const output = 'started\nhello\nnamed 1\n'
 const refusal = 'tasks with a file cannot run from a bundle: ' +

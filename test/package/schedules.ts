@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { bundlers } from '../support/bundlers.js'
-import { createProject, manifest, required, run, temporary } from '../support/package.js'
+import { appSources, createProject, required, run, temporary } from '../support/package.js'
 
 /** Runs the task of one tick, or says why it cannot. */
 const body = `
@@ -20,23 +20,7 @@ const body = `
   }
   await app.close()`
 
-const sources = {
-  'app.mjs': `
-    import fastify from 'fastify'
-    import backgroundTasks, { defineTask } from '${manifest.name}'
-    async function main () {
-      ${body}
-    }
-    main()`,
-  'app.cjs': `
-    const fastify = require('fastify')
-    const backgroundTasks = require('${manifest.name}')
-    const { defineTask } = backgroundTasks
-    async function main () {
-      ${body}
-    }
-    main()`
-}
+const sources = appSources(body)
 
 const missing = 'option "schedule" of task "tick" needs the package croner: npm install croner\n'
 

@@ -1,6 +1,6 @@
 import { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import t, { type Test } from 'tap'
 import backgroundTasks from '../../index.js'
 import { Probe, actualRuns, expectedRuns } from '../support/probe.js'
@@ -97,4 +97,22 @@ t.test('a socket keeps nothing of a request that is over', async (t) => {
   t.not(ours.length, 0)
   for (const symbol of ours) t.equal((socket as unknown as Record<symbol, unknown>)[symbol], undefined)
   t.ok(socket!.listenerCount('close') < 6, 'one listener serves all requests')
+})
+
+t.test('a request that a task still needs keeps nothing of its reply', async (t) => {
+  const app = overHttp1.create()
+  t.teardown(() => app.close())
+  await app.register(backgroundTasks)
+  const seen: Array<[FastifyRequest, FastifyReply]> = []
+  app.get('/', async (request, reply) => {
+    seen.push([request, reply])
+    request.backgroundTasks.add(() => {})
+    return 'hello'
+  })
+  await overHttp1.call(app, {})
+  await app.backgroundTasks.idle()
+  const [[request, reply]] = seen as [[FastifyRequest, FastifyReply]]
+  const ours = Object.getOwnPropertySymbols(request).filter(({ description }) => description?.startsWith('fastify-background-tasks'))
+  t.not(ours.length, 0)
+  for (const symbol of ours) t.not((request as unknown as Record<symbol, unknown>)[symbol], reply)
 })

@@ -1,11 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import t, { type Test } from 'tap'
 import { type Around, type BackgroundTasksOptions, type NamedTask, type Task, defineTask } from '../../index.js'
+import { captureTasks } from '../../lib/testing.js'
 import { createApp } from '../support/app.js'
+import { useFakeTimers } from '../support/clock.js'
 import { createLatch } from '../support/latch.js'
 import { createDistantEngine } from '../support/engine.js'
 import { type Log, createLog } from '../support/log.js'
-import { createThreadApp, fileTask } from '../support/threads.js'
+import { Slots, createThreadApp, fileTask } from '../support/threads.js'
+import { nextTurn } from '../support/turns.js'
 
 /** Runs one task with this `around` of the plugin. */
 async function run (
@@ -179,4 +182,106 @@ t.test('an around that is no function is refused', async (t) => {
   await t.rejects(createApp(t, { around: 1 } as object), { code: 'FST_BGT_INVALID_OPTIONS', message: 'option "around" must be a function, received 1' })
   t.throws(() => defineTask({ name: 'work', payload: {}, handler () {}, around: 'no' } as never),
     { code: 'FST_BGT_INVALID_OPTIONS', message: 'option "around" must be a function, received "no"' })
+})
+
+t.test('a late error inside an inner around is logged, and the outer one decides on the attempt', async (t) => {
+  const log = createLog()
+  const [failed, committed] = [createLatch(), createLatch()]
+  const work = defineTask({
+    name: 'work',
+    payload: {},
+    retry: { retries: 1, delay: 1 },
+    around (task, run) { run() },
+    async handler () {
+      await failed.promise
+      fail()
+    }
+  })
+  const events: string[] = []
+  const app = await createApp(t, {
+    async around (task, run) {
+      events.push(`begins ${task.attempt}`)
+      await run()
+      failed.resolve()
+      await committed.promise
+      events.push(`ends ${task.attempt}`)
+    }
+  }, { logger: log.logger })
+  const task = app.backgroundTasks.add(work, {})
+  await failed.promise
+  await nextTurn()
+  t.equal(task.state, 'active')
+  committed.resolve()
+  await app.backgroundTasks.idle()
+  t.match(task, { state: 'completed', attempt: 1, result: undefined })
+  t.same(events, ['begins 1', 'ends 1'])
+  t.match(log.taskLines()[0], { level: 'debug', msg: 'background task failed after it had been given up', err: { message: 'no luck' } })
+})
+
+t.test('an around that never called run, and settles in the next attempt, is not blamed in it', async (t) => {
+  const log = createLog()
+  const late = createLatch()
+  const app = await createApp(t, {
+    timeout: 5,
+    retry: { retries: 1, delay: 1 },
+    async around (task, run) {
+      if (task.attempt === 1) return await late.promise
+      late.resolve()
+      await nextTurn()
+      await run()
+    }
+  }, { logger: log.logger })
+  const task = app.backgroundTasks.add(() => 42)
+  await app.backgroundTasks.idle()
+  t.match(task, { state: 'completed', attempt: 2, result: 42 })
+  t.same(log.taskLines().map(({ msg }) => msg), ['background task failed, will be retried', 'background task completed'])
+})
+
+t.test('around of a task with a file is inside its timeout, before the call and after it', async (t) => {
+  for (const [hangs, around] of [
+    ['before', () => new Promise(() => {})],
+    ['after', async (task, run) => { await run().then(() => new Promise(() => {})) }]
+  ] as Array<[string, Around]>) {
+    const app = await createThreadApp(t, { around })
+    const task = app.backgroundTasks.add(fileTask('double.js', { timeout: 200 }), { n: 21 })
+    await app.backgroundTasks.idle()
+    t.match(task, { state: 'failed', error: { code: 'FST_BGT_TIMEOUT' } }, hangs)
+  }
+})
+
+t.test('a task with a file does not run out of time while it waits for a thread, with an around either', async (t) => {
+  const slots = new Slots()
+  const app = await createThreadApp(t, { around: (task, run) => run(), threads: { workerData: slots.workerData } })
+  const first = app.backgroundTasks.add(fileTask('hold.js'), {})
+  await slots.untilStarted(1)
+  const tick = useFakeTimers(t)
+  const waiting = app.backgroundTasks.add(fileTask('double.js', { timeout: 50, result: {} }), { n: 21 })
+  while (waiting.state !== 'active') await nextTurn()
+  tick(1000)
+  await nextTurn()
+  t.equal(waiting.state, 'active')
+  slots.release()
+  await app.backgroundTasks.idle()
+  t.equal(first.state, 'completed')
+  t.match(waiting, { state: 'completed', result: 42 })
+})
+
+t.test('around of the plugin is that of a route with options of its own, and of captured tasks', async (t) => {
+  const names: string[] = []
+  const app = await createApp(t, {
+    around (task, run) {
+      names.push(task.name)
+      return run()
+    }
+  })
+  app.get('/', { config: { backgroundTasks: { timeout: 5000, requestConcurrency: 2 } } }, async (request) => {
+    request.backgroundTasks.add({ name: 'of a route' }, () => {})
+    return 'ok'
+  })
+  await app.inject('/')
+  await app.backgroundTasks.idle()
+  const captured = captureTasks(app)
+  app.backgroundTasks.add({ name: 'captured' }, () => {})
+  await captured.run()
+  t.same(names, ['of a route', 'captured'])
 })

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { FastifyInstance } from 'fastify'
-import type { RetryOptions, Task, TaskOptions } from '../../index.js'
+import { type RetryOptions, type Task, type TaskOptions, defineTask } from '../../index.js'
 import { createApp } from '../support/app.js'
 import { useFakeTimers } from '../support/clock.js'
 import { type Log, createLog } from '../support/log.js'
@@ -287,4 +287,19 @@ t.test('a backoff is cut short when the app closes: the last error is final, and
   const { startedAt, finishedAt } = tasks[0]?.toJSON() ?? {}
   t.ok(Date.parse(finishedAt ?? '') - Date.parse(startedAt ?? '') >= 5000, 'it has ended with the close')
   t.match(app.backgroundTasks.stats(), { delayed: 0, waiting: 0, failed: 2, completed: 1, retries: 1 })
+})
+
+t.test('a task that the logger cancels, when it says that it will be retried, does not run again', async (t) => {
+  const work = defineTask({ name: 'work', payload: {}, retry: { retries: 1, delay: 1 }, handler () { throw new Error('no luck') } })
+  for (const tasks of [[], [work]]) {
+    let task!: Task
+    const stream = { write (line: string) { if (line.includes('will be retried')) task.cancel() } }
+    const app = await createApp(t, { tasks }, { logger: { level: 'warn', stream } })
+    await app.ready()
+    task = app.backgroundTasks.add(work, {})
+    await app.backgroundTasks.idle()
+    await nextTurn()
+    t.match(task, { state: 'cancelled', attempt: 1 })
+    t.match(app.backgroundTasks.stats(), { cancelled: 1, delayed: 0, active: 0 })
+  }
 })

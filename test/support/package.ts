@@ -74,3 +74,24 @@ export async function createProject (name: string, linked: string[], sources: Pr
 
 /** What a project needs beside the package. */
 export const required = [...dependencies, ...peers.filter((peer) => !isOptional(peer))]
+
+/** The same program as an ECMAScript and as a CommonJS module: `body` with the plugin, `defineTask` and Fastify. */
+export function appSources (body: string): Project {
+  return {
+    'app.mjs': `
+      import fastify from 'fastify'
+      import backgroundTasks, { defineTask } from '${manifest.name}'
+      async function main () {
+        ${body}
+      }
+      main()`,
+    'app.cjs': `
+      const fastify = require('fastify')
+      const backgroundTasks = require('${manifest.name}')
+      const { defineTask } = backgroundTasks
+      async function main () {
+        ${body}
+      }
+      main()`
+  }
+}
