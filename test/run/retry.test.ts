@@ -292,11 +292,10 @@ t.test('a backoff is cut short when the app closes: the last error is final, and
 t.test('a task that the logger cancels, when it says that it will be retried, does not run again', async (t) => {
   const work = defineTask({ name: 'work', payload: {}, retry: { retries: 1, delay: 1 }, handler () { throw new Error('no luck') } })
   for (const tasks of [[], [work]]) {
-    let task!: Task
     const stream = { write (line: string) { if (line.includes('will be retried')) task.cancel() } }
     const app = await createApp(t, { tasks }, { logger: { level: 'warn', stream } })
     await app.ready()
-    task = app.backgroundTasks.add(work, {})
+    const task: Task = app.backgroundTasks.add(work, {})
     await app.backgroundTasks.idle()
     await nextTurn()
     t.match(task, { state: 'cancelled', attempt: 1 })

@@ -254,3 +254,18 @@ t.test('a tick that the engine does not store is a failed task', async (t) => {
   await app.backgroundTasks.idle()
   t.same(failures, [['background tasks could not be stored', idAt('2026-01-01T00:00:10Z')]])
 })
+
+t.test('no list shows the key of a tick, which nobody has given', async (t) => {
+  const latch = createLatch()
+  const { app, tick } = await createScheduledApp(t, () => latch.promise)
+  tick(10_000)
+  const states = ['active', 'completed'] as const
+  await turnUntil(() => app.backgroundTasks.stats().active === 1)
+  for (const state of states) {
+    const { tasks } = await app.backgroundTasks.list({ state })
+    t.match(tasks, [{ id: idAt('2026-01-01T00:00:10Z'), state }])
+    t.notOk('key' in tasks[0]!, state)
+    latch.resolve()
+    await app.backgroundTasks.idle()
+  }
+})
