@@ -225,7 +225,8 @@ t.test('an onError that rejects late is logged, and idle resolves after the line
 t.test('idle that runs out of time names the tasks whose onError it waits for', async (t) => {
   const app = await createApp(t, { onError: () => new Promise(() => {}) })
   await app.ready()
-  app.backgroundTasks.add({ name: 'fails' }, fail)
+  const task = app.backgroundTasks.add({ name: 'fails' }, fail)
+  while (task.state !== 'failed') await nextTurn()
   await t.rejects(app.backgroundTasks.idle({ timeout: 20 }), {
     code: 'FST_BGT_IDLE_TIMEOUT', message: 'still unfinished after 20 ms: fails (onError)'
   })
