@@ -11,6 +11,7 @@ const maxLines = 160
 const rooms: Array<[name: string, path: RegExp]> = [
   ['doors', /^lib\/(?!errors)[^/]+$/],
   ['index.ts', /^index\.ts$/],
+  ['dashboard', /^lib\/dashboard\//],
   ['status', /^lib\/status\//],
   ['app', /^lib\/app\//],
   ['request', /^lib\/request\//],
