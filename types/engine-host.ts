@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
-import type { StoredTask } from './engine.js'
+import type { StoredTask } from './stored-task.js'
 import type { TaskErrorSnapshot } from './task.js'
 
 /** The engine's side of one attempt, which the engine passes to `run`. */

@@ -11,6 +11,7 @@ export type * from './named.js'
 export type * from './options.js'
 export type * from './plugin.js'
 export type * from './schema.js'
+export type * from './stored-task.js'
 export type * from './task.js'
 
 /** The ways to add work that a request and the app have in common. */

@@ -30,7 +30,12 @@ export class Feed {
     this.#view = view
     this.#canAct = canAct
     this.#common = common
-    this.look()
+    this.begin()
+  }
+
+  /** Sends the whole view to all viewers once it can begin. */
+  begin (): void {
+    if (this.#entries === undefined) this.look()
   }
 
   /** The whole view, as it was when it was last looked at. Undefined before it has begun. */

@@ -34,7 +34,11 @@ export class Live {
     this.#script = script
     this.#showPayload = showPayload
     this.#recording = recordingOf(tasks.services)
-    this.#store = new Store(() => { this.#lookSoon() })
+    this.#store = new Store(() => {
+      // A viewer that has nothing yet does not wait for the next update.
+      for (const feed of this.#feeds.values()) feed.begin()
+      this.#lookSoon()
+    })
   }
 
   get isFull (): boolean {
@@ -50,6 +54,8 @@ export class Live {
     const feed = this.#feeds.get(key) ?? this.#createFeed(view.create, canAct)
     this.#feeds.set(key, feed)
     const stream = this.#streams.open(response)
+    // The client learns at once that the stream is open.
+    stream.write(': open\n\n')
     const viewer = createViewer(stream, feed)
     stream.once('close', () => {
       feed.viewers.delete(viewer)
