@@ -5,6 +5,7 @@ import type { FlushOptions, IdleOptions, RouteTaskOptions, WaitUntilOptions } fr
 import type { Task, TaskSnapshot } from './task.js'
 
 export type * from './engine.js'
+export type * from './engine-host.js'
 export type * from './list.js'
 export type * from './named.js'
 export type * from './options.js'
