@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { FlushOptions, NamedTaskOptions, RequestBackgroundTasks, ResponseEnd, TaskOptions, WaitUntilOptions } from '../../types/index.js'
 import { isThenable } from '../run/attempt.js'
-import { addChannel, runChannel } from '../run/channels.js'
+import { addChannel, responseChannel, runChannel } from '../run/channels.js'
 import { type Definition, definitionOf } from '../named/definition.js'
 import { assertLocal, namedCall } from '../named/named-call.js'
 import { flushClient } from '../options/flush-options.js'
@@ -15,19 +15,11 @@ import { SCHEDULE_KEY, Tick } from '../stored/tick.js'
 import { toStored } from '../stored/to-stored.js'
 import { UNSET_STATUS } from './response-end.js'
 import { BackgroundTask } from '../task/task.js'
+import type { TaskListOrigin } from './task-list-origin.js'
 import { TaskQueue } from './task-queue.js'
 import { followedName } from './wait-until.js'
 
 type TaskFunction = (...args: any[]) => unknown
-
-/** The request or the app that a list belongs to. */
-export interface TaskListOrigin {
-  readonly server: FastifyInstance
-  readonly log: FastifyBaseLogger
-  readonly reqId?: string | undefined
-  /** Undefined in a list of the app, whose tasks need not wait for a response. */
-  readonly request?: FastifyRequest
-}
 
 /** The tasks of one request, or the tasks that were added to the app. */
 export class TaskList extends TaskQueue<Services> implements RequestBackgroundTasks {
@@ -43,6 +35,7 @@ export class TaskList extends TaskQueue<Services> implements RequestBackgroundTa
   #log: FastifyBaseLogger
   readonly #options: ResolvedRouteOptions
   #outbox: Outbox | undefined = undefined
+  #hasAdded = false
 
   constructor (services: Services, options: ResolvedRouteOptions, { server, log, reqId, request }: TaskListOrigin) {
     super(services)
@@ -99,12 +92,15 @@ export class TaskList extends TaskQueue<Services> implements RequestBackgroundTa
     if (this.isReleased) return
     this.limit = this.#options.requestConcurrency
     this.#log = this.log
-    this.response = { outcome, statusCode }
+    const { request, services: { census, executor } } = this
+    const response = this.response = { outcome, statusCode }
+    if (this.#hasAdded && responseChannel.hasSubscribers) responseChannel.publish({ request, response })
+    census.observer?.responded(this)
     this.reply = undefined
     // A waiting task must not keep the request's sockets, body and reply alive.
     if (!this.#isLookedAt) this.request = undefined
     this.#outbox?.end()
-    this.services.executor.wake(this)
+    executor.wake(this)
   }
 
   /** Whether a channel or a capture needs the request of a task. */
@@ -154,6 +150,7 @@ export class TaskList extends TaskQueue<Services> implements RequestBackgroundTa
   }
 
   #enter (task: BackgroundTask): void {
+    this.#hasAdded = true
     this.push(task)
     if (addChannel.hasSubscribers) addChannel.publish({ task, request: this.request })
   }

@@ -1,0 +1,46 @@
+import type { FastifyPluginAsync } from 'fastify'
+import fp from 'fastify-plugin'
+import type { AppTasks } from './app/app-tasks.js'
+import { readAssets } from './dashboard/assets.js'
+import { Live } from './dashboard/live.js'
+import type { DashboardOptions } from './dashboard/options.js'
+import { createPageHandler } from './dashboard/page-route.js'
+import { mayAct } from './dashboard/permission.js'
+import { secureReplies } from './dashboard/security-headers.js'
+import { dashboardOptions } from './options/dashboard-options.js'
+
+export type { DashboardOptions } from './dashboard/options.js'
+
+const plugin: FastifyPluginAsync<DashboardOptions> = async (app, options) => {
+  dashboardOptions(options)
+  const { actions } = options
+  const assets = readAssets()
+  const live = new Live(app.backgroundTasks as AppTasks, assets.script)
+  const hooks = [options.onRequest].flat()
+  if (hooks.length === 0) app.log.warn({ url: app.prefix || '/' }, 'the dashboard of background tasks lets everybody in: option "onRequest" is []')
+
+  secureReplies(app)
+  for (const hook of hooks) app.addHook('onRequest', hook)
+
+  // An open stream would hold up close until the stream ends.
+  app.addHook('preClose', async () => { live.close() })
+
+  app.get('/', createPageHandler(assets))
+
+  app.get<{ Querystring: Record<string, string> }>('/live', { exposeHeadRoute: false }, async (request, reply) => {
+    const canAct = await mayAct(actions, request)
+    if (live.isFull) return await reply.code(503).send({ statusCode: 503, error: 'Service Unavailable', message: 'too many streams are open' })
+    const stream = live.open(request.query['view'] ?? '', canAct, reply.raw)
+    if (stream === undefined) return await reply.code(404).send({ statusCode: 404, error: 'Not Found', message: 'there is no such view' })
+    reply.headers({ 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
+    return await reply.send(stream)
+  })
+}
+
+/** Adds a page that shows what the app is doing: `app.register(dashboard, { prefix: '/background-tasks', onRequest: requireAdmin })`. */
+export const dashboard = fp(plugin, {
+  name: 'fastify-background-tasks-dashboard',
+  dependencies: ['fastify-background-tasks'],
+  encapsulate: true
+})
+export default dashboard

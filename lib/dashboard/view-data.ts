@@ -1,0 +1,20 @@
+import type { AppTasks } from '../app/app-tasks.js'
+import type { Recorder } from './recorder.js'
+import type { Sampler } from './sampler.js'
+import type { Store } from './store.js'
+
+/** What the views show, each in its way. */
+export interface ViewData {
+  readonly tasks: AppTasks
+  readonly recorder: Recorder
+  readonly sampler: Sampler
+  readonly store: Store
+}
+
+/** One of the pages that a viewer may look at. Viewers of the same page share it. */
+export interface View {
+  /** Writes the entries of the view: each a key, and JSON. Called when something may have changed. */
+  write (entries: Map<string, string>, canAct: boolean): void
+  /** Called when the last viewer has left. */
+  end (): void
+}
