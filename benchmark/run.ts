@@ -5,6 +5,7 @@ import { pluginUrl as findPlugin } from './build.js'
 import { cpuTable, measureCpu } from './cpu.js'
 import { measureCpuTasks } from './cpu-tasks.js'
 import { measureFairness } from './fairness.js'
+import { dashboardTable, measureDashboard, soakLine } from './dashboard.js'
 import { readFlags, usage, type Flags } from './flags.js'
 import { heapTable, measureHeap } from './heap.js'
 import { othersTable } from './others.js'
@@ -54,6 +55,13 @@ async function run (flags: Flags): Promise<void> {
       console.log('\nFrom the reply, read by the client, to the start of the task in an idle worker; below zero it started before\n')
       console.log(latencyTable(measured.stored))
     }
+  }
+  if (parts.has('dashboard')) {
+    const runs = Math.ceil(rounds / 2)
+    const figures = await measureDashboard({
+      rounds: runs, requests, soakSeconds: 10 * seconds, pluginUrl, onRound: round => progress(`dashboard: round ${round} of ${runs}`)
+    })
+    console.log(`\nThe dashboard, ${runs} rounds: median, with the smallest and the largest round\n\n${dashboardTable(figures)}\n\n${soakLine(figures.soak)}`)
   }
   console.log(`\n${budgetVerdicts(measured)}\n\n${budgetTable(measured)}`)
 }
