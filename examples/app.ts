@@ -25,6 +25,7 @@ export async function buildApp ({ smtp, warehouseUrl, logger = false }: AppOptio
   const app = Fastify({ logger }).withTypeProvider<TypeBoxTypeProvider>()
 
   await app.register(backgroundTasks, {
+    concurrency: 20,
     timeout: 30_000,
     closeTimeout: 10_000
   })
