@@ -1,21 +1,28 @@
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import type { AppTasks } from './app/app-tasks.js'
+import { addActions } from './dashboard/actions.js'
 import { readAssets } from './dashboard/assets.js'
+import type { ViewQuery } from './dashboard/create-view.js'
 import { Live } from './dashboard/live.js'
 import type { DashboardOptions } from './dashboard/options.js'
 import { createPageHandler } from './dashboard/page-route.js'
 import { mayAct } from './dashboard/permission.js'
+import { createShowPayload } from './dashboard/show-payload.js'
 import { secureReplies } from './dashboard/security-headers.js'
 import { dashboardOptions } from './options/dashboard-options.js'
 
 export type { DashboardOptions } from './dashboard/options.js'
 
+const FULL = { statusCode: 503, error: 'Service Unavailable', message: 'too many pages of the dashboard are open' }
+const NO_VIEW = { statusCode: 404, error: 'Not Found', message: 'there is no such view' }
+
 const plugin: FastifyPluginAsync<DashboardOptions> = async (app, options) => {
   dashboardOptions(options)
-  const { actions } = options
+  const { actions, payload } = options
   const assets = readAssets()
-  const live = new Live(app.backgroundTasks as AppTasks, assets.script)
+  const tasks = app.backgroundTasks as AppTasks
+  const live = new Live(tasks, assets.script, createShowPayload(payload, app.log))
   const hooks = [options.onRequest].flat()
   if (hooks.length === 0) app.log.warn({ url: app.prefix || '/' }, 'the dashboard of background tasks lets everybody in: option "onRequest" is []')
 
@@ -27,14 +34,16 @@ const plugin: FastifyPluginAsync<DashboardOptions> = async (app, options) => {
 
   app.get('/', createPageHandler(assets))
 
-  app.get<{ Querystring: Record<string, string> }>('/live', { exposeHeadRoute: false }, async (request, reply) => {
+  app.get<{ Querystring: ViewQuery }>('/live', { exposeHeadRoute: false }, async (request, reply) => {
     const canAct = await mayAct(actions, request)
-    if (live.isFull) return await reply.code(503).send({ statusCode: 503, error: 'Service Unavailable', message: 'too many streams are open' })
-    const stream = live.open(request.query['view'] ?? '', canAct, reply.raw)
-    if (stream === undefined) return await reply.code(404).send({ statusCode: 404, error: 'Not Found', message: 'there is no such view' })
-    reply.headers({ 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
+    if (live.isFull) return await reply.code(503).send(FULL)
+    const stream = live.open(request.query, canAct, reply.raw)
+    if (stream === undefined) return await reply.code(404).send(NO_VIEW)
+    reply.headers({ 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' })
     return await reply.send(stream)
   })
+
+  addActions(app, tasks, actions)
 }
 
 /** Adds a page that shows what the app is doing: `app.register(dashboard, { prefix: '/background-tasks', onRequest: requireAdmin })`. */

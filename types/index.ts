@@ -5,11 +5,13 @@ import type { FlushOptions, IdleOptions, RouteTaskOptions, WaitUntilOptions } fr
 import type { Task, TaskSnapshot } from './task.js'
 
 export type * from './engine.js'
+export type * from './engine-host.js'
 export type * from './list.js'
 export type * from './named.js'
 export type * from './options.js'
 export type * from './plugin.js'
 export type * from './schema.js'
+export type * from './stored-task.js'
 export type * from './task.js'
 
 /** The ways to add work that a request and the app have in common. */

@@ -1,12 +1,13 @@
 import type { ServerResponse } from 'node:http'
-import type { PassThrough, Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { AppTasks } from '../app/app-tasks.js'
 import { OpenStreams } from '../status/open-streams.js'
-import { Feed, type Viewer } from './feed.js'
-import { Overview } from './overview.js'
+import { type CreateView, type ViewQuery, readView } from './create-view.js'
+import { Feed } from './feed.js'
 import { type Recording, recordingOf } from './recording.js'
+import type { ShowPayload } from './show-payload.js'
 import { Store } from './store.js'
-import type { View, ViewData } from './view-data.js'
+import { createViewer } from './viewer.js'
 
 /** The shortest time between two updates of a viewer. */
 const UPDATE_MS = 250
@@ -18,6 +19,7 @@ const MAX_STREAMS = 20
 export class Live {
   readonly #tasks: AppTasks
   readonly #script: string
+  readonly #showPayload: ShowPayload
   readonly #streams = new OpenStreams()
   readonly #recording: Recording
   readonly #store: Store
@@ -27,11 +29,16 @@ export class Live {
   #ends: Array<() => void> = []
 
   /** `script`: the name of the script that fits this server. */
-  constructor (tasks: AppTasks, script: string) {
+  constructor (tasks: AppTasks, script: string, showPayload: ShowPayload) {
     this.#tasks = tasks
     this.#script = script
+    this.#showPayload = showPayload
     this.#recording = recordingOf(tasks.services)
-    this.#store = new Store(() => { this.#lookSoon() })
+    this.#store = new Store(() => {
+      // A viewer that has nothing yet does not wait for the next update.
+      for (const feed of this.#feeds.values()) feed.begin()
+      this.#lookSoon()
+    })
   }
 
   get isFull (): boolean {
@@ -39,18 +46,17 @@ export class Live {
   }
 
   /** A stream of a view. Undefined when there is no such view. */
-  open (view: string, canAct: boolean, response: ServerResponse): Readable | undefined {
-    if (this.#ends.length === 0) this.#begin()
-    const key = JSON.stringify([view, canAct])
-    const feed = this.#feeds.get(key) ?? this.#createFeed(view, canAct)
-    if (feed === undefined) {
-      if (this.#feeds.size === 0) this.#end()
-      return undefined
-    }
+  open (query: ViewQuery, canAct: boolean, response: ServerResponse): Readable | undefined {
+    const view = readView(query)
+    if (view === undefined) return undefined
+    if (this.#feeds.size === 0) this.#begin()
+    const key = JSON.stringify([view.key, canAct])
+    const feed = this.#feeds.get(key) ?? this.#createFeed(view.create, canAct)
     this.#feeds.set(key, feed)
     const stream = this.#streams.open(response)
+    // The client learns at once that the stream is open.
+    stream.write(': open\n\n')
     const viewer = createViewer(stream, feed)
-    feed.viewers.add(viewer)
     stream.once('close', () => {
       feed.viewers.delete(viewer)
       if (feed.viewers.size > 0) return
@@ -67,10 +73,14 @@ export class Live {
     this.#recording.end()
   }
 
-  #createFeed (view: string, canAct: boolean): Feed | undefined {
+  #createFeed (create: CreateView, canAct: boolean): Feed {
     const { recorder, sampler } = this.#recording.current!
-    const shown = createView(view, { tasks: this.#tasks, recorder, sampler, store: this.#store })
-    return shown && new Feed(shown, canAct, (entries, canAct) => { this.#writeCommon(entries, canAct) })
+    const view = create({ tasks: this.#tasks, recorder, sampler, store: this.#store, showPayload: this.#showPayload })
+    const store = this.#store
+    return new Feed(view, canAct, {
+      write: (entries) => { this.#writeCommon(entries, canAct) },
+      get hasFailed () { return store.failure !== undefined }
+    })
   }
 
   #writeCommon (entries: Map<string, string>, canAct: boolean): void {
@@ -104,27 +114,5 @@ export class Live {
       this.#nextAt = performance.now() + UPDATE_MS
       for (const feed of this.#feeds.values()) feed.look()
     }, Math.max(1, this.#nextAt - performance.now())).unref()
-  }
-}
-
-function createView (view: string, data: ViewData): View | undefined {
-  return view === 'overview' ? new Overview(data) : undefined
-}
-
-/** A viewer that reads slowly misses changes, and gets the whole view again when it has read the rest. */
-function createViewer (stream: PassThrough, feed: Feed): Viewer {
-  let isBehind = false
-  stream.write(feed.whole())
-  stream.on('drain', () => {
-    if (!isBehind || stream.writableEnded) return
-    isBehind = false
-    stream.write(feed.whole())
-  })
-  return {
-    update (feed, changes) {
-      if (stream.writableEnded || stream.destroyed) return
-      if (stream.writableNeedDrain) isBehind = true
-      else stream.write(changes)
-    }
   }
 }

@@ -1,5 +1,5 @@
 import type { TaskState } from '../../types/index.js'
-import { round } from './recorded-task.js'
+import { round } from './round.js'
 import type { NameEntry, TaskKind } from './view.js'
 
 /** How many of the latest attempts the typical duration is taken from. */
@@ -10,7 +10,7 @@ export class NameStats {
   readonly counts: Record<TaskState, number> = { waiting: 0, active: 0, delayed: 0, completed: 0, failed: 0, cancelled: 0, skipped: 0 }
   readonly name: string
   readonly kind: TaskKind
-  readonly #where: NameEntry['where']
+  readonly where: NameEntry['where']
   #durations: number[] = []
   #next = 0
   #slowestMs = 0
@@ -20,7 +20,7 @@ export class NameStats {
   constructor (name: string, kind: TaskKind, where: NameEntry['where']) {
     this.name = name
     this.kind = kind
-    this.#where = where
+    this.where = where
   }
 
   count (state: TaskState, change: 1 | -1): void {
@@ -34,8 +34,9 @@ export class NameStats {
     this.#text = undefined
   }
 
-  failed (message: string): void {
-    this.#lastFailure = { at: Date.now(), message }
+  failed (message: string, at: number): void {
+    if (this.#lastFailure !== undefined && this.#lastFailure.at > at) return
+    this.#lastFailure = { at, message }
     this.#text = undefined
   }
 
@@ -43,12 +44,15 @@ export class NameStats {
     return (this.#text ??= JSON.stringify(this.entry()))
   }
 
-  entry (): NameEntry {
-    const { name, kind, counts } = this
+  /** `more`: further tasks of the name. */
+  entry (more?: NameStats): NameEntry {
+    const { name, kind } = this
+    const counts = { ...this.counts }
+    for (const state of Object.keys(counts) as TaskState[]) counts[state] += more?.counts[state] ?? 0
     return {
       name,
       kind,
-      where: this.#where,
+      where: this.where,
       counts,
       ...(this.#durations.length > 0 && { typicalMs: round(median(this.#durations)), slowestMs: round(this.#slowestMs) }),
       ...(this.#lastFailure !== undefined && { lastFailure: this.#lastFailure })

@@ -1,5 +1,6 @@
 import type { ResponseEnd } from '../../types/index.js'
-import { type RecordedTask, round } from './recorded-task.js'
+import type { LaneOwner, RecordedTask } from './recorded-task.js'
+import { round } from './round.js'
 import type { RequestEntry } from './view.js'
 
 /** What is shown of a request, taken from it when its first task is added: nothing here keeps the request. */
@@ -13,10 +14,11 @@ export interface RequestFacts {
 }
 
 /** A request as the recorder saw it. */
-export class RecordedRequest {
+export class RecordedRequest implements LaneOwner {
   readonly tasks: RecordedTask[] = []
   readonly facts: RequestFacts
   readonly number: number
+  /** Whether newer requests have taken its place. */
   isDropped = false
   readonly #arrivedAt: number
   #response: (ResponseEnd & { at: number }) | undefined = undefined
@@ -35,6 +37,16 @@ export class RecordedRequest {
 
   change (): void {
     this.#text = undefined
+  }
+
+  add (task: RecordedTask): void {
+    this.tasks.push(task)
+    this.change()
+  }
+
+  remove (task: RecordedTask): void {
+    this.tasks.splice(this.tasks.indexOf(task), 1)
+    this.change()
   }
 
   /** The entry as JSON. Kept until the request changes: most of those that are shown are over. */

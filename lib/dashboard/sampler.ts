@@ -1,5 +1,5 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
-import { round } from './recorded-task.js'
+import { round } from './round.js'
 import type { RatesEntry } from './view.js'
 
 const SAMPLE_MS = 1000

@@ -12,12 +12,13 @@ export class Question<Answer = unknown> {
   /** Undefined before the first answer. */
   answer: Answer | undefined = undefined
   readers = 0
+  isAnswered = false
   /** When the answer may be asked for again, on the monotonic clock. */
   dueAt = 0
   isStale = true
 
-  /** `minMs`: how long an answer serves at least, whatever changes. */
-  constructor (readonly key: string, readonly ask: () => Promise<Answer>, readonly minMs = 0) {}
+  /** `serves`: how many milliseconds an answer serves at least, whatever changes. */
+  constructor (readonly key: string, readonly ask: () => Promise<Answer>, readonly serves: (answer: Answer) => number) {}
 }
 
 /** Asks an engine, one question at a time. */
@@ -37,8 +38,8 @@ export class Store {
   }
 
   /** Has a question asked as long as somebody reads its answer. */
-  read<Answer> (key: string, ask: () => Promise<Answer>, minMs?: number): Question<Answer> {
-    const question: Question<Answer> = this.#questions.get(key) ?? new Question(key, ask, minMs)
+  read<Answer> (key: string, ask: () => Promise<Answer>, serves: (answer: Answer) => number = () => 0): Question<Answer> {
+    const question: Question<Answer> = this.#questions.get(key) ?? new Question(key, ask, serves)
     this.#questions.set(key, question)
     question.readers++
     this.#go()
@@ -55,7 +56,7 @@ export class Store {
 
   /** Notes that the answers may be others now. */
   change (): void {
-    for (const question of this.#questions.values()) question.isStale = true
+    for (const question of this.#questions.values()) question.isStale ||= question.dueAt < Infinity
     this.#go()
   }
 
@@ -87,23 +88,20 @@ export class Store {
     const askedAt = performance.now()
     try {
       question.answer = await question.ask()
+      question.isAnswered = true
       this.failure = undefined
       this.#retryMs = RETRY_MS
-      this.#rest(question, REST * (performance.now() - askedAt))
+      const now = performance.now()
+      this.#nextAt = now + REST * (now - askedAt)
+      question.dueAt = now + question.serves(question.answer)
     } catch (error) {
       question.isStale = true
       this.failure ??= { error: (error as Error).message, since: Date.now() }
-      this.#rest(question, this.#retryMs)
+      this.#nextAt = performance.now() + this.#retryMs
       this.#retryMs = Math.min(2 * this.#retryMs, MAX_RETRY_MS)
     } finally {
       this.#isAsking = false
     }
     this.#onNews()
-  }
-
-  #rest (question: Question, ms: number): void {
-    const now = performance.now()
-    this.#nextAt = now + ms
-    question.dueAt = Math.max(this.#nextAt, now + question.minMs)
   }
 }

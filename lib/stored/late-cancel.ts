@@ -62,7 +62,10 @@ export class LateCancels {
     try {
       if (await this.#asker.ask((engine) => engine.cancel(id, reason))) {
         // Close may have ended the task meanwhile.
-        if (!task.finished) executor.cancel(task, reason)
+        if (!task.finished) {
+          executor.cancel(task, reason)
+          census.storedEnds.cancelled++
+        }
         return true
       }
       ended = await this.#asker.ask((engine) => engine.get(id))

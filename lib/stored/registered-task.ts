@@ -87,6 +87,10 @@ export class RegisteredTask extends BackgroundTask {
     return this.place === 'guest'
   }
 
+  override get isStored (): boolean {
+    return this.place !== 'outbox' && this.place !== 'storing'
+  }
+
   override get key (): string | undefined {
     return this.stored.key
   }

@@ -14,6 +14,8 @@ interface Finished {
   readonly snapshot: TaskSnapshot
   readonly reqId: string | undefined
   readonly key: string | undefined
+  /** Whether the engine knows the task. */
+  readonly isStored: boolean
 }
 
 /** Finds unfinished tasks, and the last `limit` finished ones, by id. A task enters the history when its id is first read. */
@@ -71,6 +73,11 @@ export class History {
     return this.#finished.newestFirst().filter(({ id, snapshot }) => id === snapshot.id)
   }
 
+  /** The task that has ended under this id. */
+  findFinished (id: string): Readonly<Finished> | undefined {
+    return this.#finished.get(id)
+  }
+
   find (id: string): BackgroundTask | undefined {
     return this.#unfinished.get(id)?.task
   }
@@ -90,7 +97,7 @@ export class History {
 
   #remember (task: BackgroundTask, id: string): void {
     if (this.#limit === 0) return
-    const { key, owner: { reqId } } = task
-    this.#finished.set(id, { id, snapshot: task.toJSON(), reqId, key }, this.#limit)
+    const { key, isStored, owner: { reqId } } = task
+    this.#finished.set(id, { id, snapshot: task.toJSON(), reqId, key, isStored }, this.#limit)
   }
 }

@@ -46,7 +46,7 @@ export function verdictOf (entries: Entries, status: string, now: number): Verdi
     : `The last one ${ago(now - last.lastFailure.at)}: ${last.name}, ${last.lastFailure.message}`
   if (last?.lastFailure !== undefined && now - last.lastFailure.at < RECENT_MS && counts.failed > 0) return { tone: 'bad', title: failed, detail: lastFailed }
   if (counts.oldestWaitingMs > LONG_WAIT_MS && counts.waiting > 0) {
-    return { tone: 'look', title: 'Tasks have to wait', detail: `${waits}${runs}` }
+    return { tone: 'look', title: 'Tasks have to wait', detail: `${waits}${runs}.` }
   }
   const held = longestDelay(rates?.delayMs ?? [])
   if (held > LONG_DELAY_MS) return { tone: 'look', title: 'The event loop is held up', detail: `By ${duration(held)} within the last ${LATEST} seconds: requests and tasks had to wait for it.` }

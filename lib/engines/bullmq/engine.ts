@@ -1,6 +1,6 @@
 import type * as Bullmq from 'bullmq'
 import type {
-  Engine, EngineAddOptions, EngineHost, EnginePage, EngineQuery, StoredCounts, StoredTask, TaskSnapshot
+  Engine, EngineAddOptions, EngineHost, EnginePage, EngineQuery, StoredCounts, StoredPayload, StoredTask, TaskSnapshot
 } from '../../../types/index.js'
 import { isFinal } from '../../base/snapshot.js'
 import { Clients } from './clients.js'
@@ -13,15 +13,10 @@ import { postgresRecords } from './postgres-records.js'
 import { toPlainReason } from './reason.js'
 import type { Records } from './records.js'
 import { redisRecords } from './redis-records.js'
-import { Runner, backoffOf } from './runner.js'
+import { Runner } from './runner.js'
 import { StoreErrors } from './store-errors.js'
 import { Transactions } from './transactions.js'
-
-/** How long a worker waits after a failed fetch. The 15 seconds of BullMQ are the time within which lost tasks must run again. */
-const RUN_RETRY_MS = 1000
-
-/** A task may lose any number of workers. This is the largest integer that PostgreSQL takes. */
-const MAX_STALLED_COUNT = 2 ** 31 - 1
+import { workerOptions } from './worker-options.js'
 
 /** The engine that keeps tasks in Redis or PostgreSQL through BullMQ. */
 export class BullmqEngine implements Engine {
@@ -59,15 +54,7 @@ export class BullmqEngine implements Engine {
     // If the store cannot be reached yet, the first transaction finds the schema.
     if (this.transactional) this.#inTransactions.open().catch(() => {})
     if (!host.worker) return
-    const { concurrency = host.concurrency ?? 10, lockDuration = 10_000, stalledInterval = 5_000 } = this.#options
-    const worker = this.#clients.worker(((job, token) => runner.run(job, token)) as Bullmq.Processor, {
-      concurrency,
-      lockDuration,
-      stalledInterval,
-      runRetryDelay: RUN_RETRY_MS,
-      maxStalledCount: MAX_STALLED_COUNT,
-      settings: { backoffStrategy: (attemptsMade, type, error) => backoffOf(error) }
-    })
+    const worker = this.#clients.worker(((job, token) => runner.run(job, token)) as Bullmq.Processor, workerOptions(this.#options, host))
     // The records use the connection of the worker. The connection of the queue may close while a task ends.
     const runner = new Runner(this.#bullmq, host, this.#recordsOf(worker.getBackend()))
     this.#runner = runner
@@ -113,6 +100,10 @@ export class BullmqEngine implements Engine {
 
   async counts (): Promise<StoredCounts> {
     return await (await this.#connected()).counts()
+  }
+
+  async payload (id: string): Promise<StoredPayload | undefined> {
+    return await (await this.#find(id))?.payload(id)
   }
 
   async retry (id: string): Promise<boolean> {

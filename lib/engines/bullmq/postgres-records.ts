@@ -1,4 +1,5 @@
 import type * as Bullmq from 'bullmq'
+import { type JobData, toPayload } from './jobs.js'
 import type { Overview } from './overview.js'
 import { postgresOverview } from './postgres-overview.js'
 import { COLUMNS, MARK, type Row, toRecord } from './postgres-rows.js'
@@ -8,6 +9,8 @@ const READ = `
 SELECT ${COLUMNS}, progress, return_value
   FROM job LEFT JOIN job_dependency AS mark ON ${MARK}
  WHERE queue = $1 AND id = $2`
+
+const PAYLOAD = 'SELECT data, opts FROM job WHERE queue = $1 AND id = $2'
 
 const LOOK = `
 SELECT id, concat_ws(' ', state, attempts_made, attempts_started, mark.value, md5(progress::text)) AS version, mark.value AS cancelled
@@ -58,6 +61,10 @@ export function postgresRecords (backend: Bullmq.IQueueBackend): Records & Overv
     async read (id) {
       const [row] = await query<Row>(READ, id)
       return row && toRecord(row)
+    },
+    async payload (id) {
+      const [row] = await query<{ data: JobData, opts: { reqId?: string } }>(PAYLOAD, id)
+      return row && toPayload(row.data, row.opts)
     },
     async look (ids) {
       const rows = await query<{ id: string, version: string, cancelled: Cancellation | null }>(LOOK, ids)

@@ -1,5 +1,5 @@
 import type * as Bullmq from 'bullmq'
-import type { TaskErrorSnapshot } from '../../../types/index.js'
+import type { StoredPayload, TaskErrorSnapshot } from '../../../types/index.js'
 
 /** The mark of a cancelled job. */
 export interface Cancellation {
@@ -43,9 +43,10 @@ export interface Look {
 /** The answer to a cancellation. `none`: no unfinished job. `again`: cancelled before. `marked`: a worker has to end the job. */
 export type CancelAnswer = 'none' | 'again' | 'marked' | 'ended'
 
-/** Reads and marks jobs without their payloads. Each method is one step of the store. */
+/** Reads and marks jobs. Only `payload` reads payloads. Each method is one step of the store. */
 export interface Records {
   read (id: string): Promise<JobRecord | undefined>
+  payload (id: string): Promise<StoredPayload | undefined>
   look (ids: string[]): Promise<Look[]>
   /** Marks an unfinished job and frees its key. A marked job cannot complete. A job that no worker has ends at once. */
   cancel (id: string, mark: Omit<Cancellation, 'during'>): Promise<CancelAnswer>

@@ -1,6 +1,7 @@
 import type * as Bullmq from 'bullmq'
 import { parseOrText } from './json-or-text.js'
 import type { Overview } from './overview.js'
+import { toPayload } from './jobs.js'
 import { CANCELLED, type CancelAnswer, type Records } from './records.js'
 import { redisOverview } from './redis-overview.js'
 import { OVERVIEW_COMMANDS } from './redis-overview-scripts.js'
@@ -27,6 +28,9 @@ local key = ARGV[1] .. ARGV[2]
 if redis.call('EXISTS', key) == 0 then return false end
 return { stateOf(ARGV[2]), redis.call('HMGET', key, 'progress', 'returnvalue', ${FIELDS}) }
 `
+
+/** KEYS: the job. */
+const PAYLOAD = "return redis.call('HMGET', KEYS[1], 'data', 'opts')"
 
 /** ARGV[2] and on: ids. */
 const LOOK = `${STATE}
@@ -73,6 +77,7 @@ if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], ARGV[1], 
 
 const COMMANDS = {
   backgroundTaskRead: { numberOfKeys: 4, lua: READ, readOnly: true },
+  backgroundTaskPayload: { numberOfKeys: 1, lua: PAYLOAD, readOnly: true },
   backgroundTaskLook: { numberOfKeys: 4, lua: LOOK, readOnly: true },
   backgroundTaskCancel: { numberOfKeys: 6, lua: CANCEL },
   backgroundTaskNote: { numberOfKeys: 1, lua: NOTE },
@@ -100,6 +105,10 @@ export function redisRecords (backend: Bullmq.RedisQueueBackend): Records & Over
     async read (id) {
       const found = await run<[Bullmq.JobState, Fields] | null>('backgroundTaskRead', [...sets, base, id])
       return found === null ? undefined : toRecord(id, ...found)
+    },
+    async payload (id) {
+      const [data, opts] = await run<[string | null, string | null]>('backgroundTaskPayload', [base + id])
+      return data === null ? undefined : toPayload(parseOrText(data), parseOrText(opts))
     },
     async look (ids) {
       const looks = await run<Array<[string, string, string | null]>>('backgroundTaskLook', [...sets, base, ...ids])
