@@ -18,7 +18,8 @@ interface Finished {
 
 /** Finds unfinished tasks, and the last `limit` finished ones, by id. A task enters the history when its id is first read. */
 export class History {
-  readonly #limit: number
+  /** How many finished tasks are found. */
+  readonly limit: number
   /**
    * The map holds places, not tasks. V8 leaves the tables that a Map has outgrown as they were, each linked to the next. An old
    * table keeps its values alive until the next major collection: here all the tasks, with their requests.
@@ -27,7 +28,7 @@ export class History {
   readonly #finished = new Latest<Finished>()
 
   constructor (limit: number) {
-    this.#limit = limit
+    this.limit = limit
   }
 
   /** Takes in a task whose id was read for the first time. */
@@ -89,8 +90,8 @@ export class History {
   }
 
   #remember (task: BackgroundTask, id: string): void {
-    if (this.#limit === 0) return
+    if (this.limit === 0) return
     const { key, owner: { reqId } } = task
-    this.#finished.set(id, { id, snapshot: task.toJSON(), reqId, key }, this.#limit)
+    this.#finished.set(id, { id, snapshot: task.toJSON(), reqId, key }, this.limit)
   }
 }
