@@ -108,7 +108,8 @@ export interface AppBackgroundTasks extends TaskAdder {
    * Registers named tasks. The engine stores a registered task when it is added, and a worker runs it. Call `register` before
    * the app is ready.
    * @throws FST_BGT_DUPLICATE_TASK when a name is taken
-   * @throws FST_BGT_INVALID_TASK when a task was not made by `defineTask`
+   * @throws FST_BGT_INVALID_TASK when a task was not made by `defineTask`. When the app has started, also for a declaration in a worker
+   * @throws FST_BGT_INVALID_OPTIONS when the app has started, for a task with a schedule
    */
   register (...tasks: NamedTask[]): void
   /**

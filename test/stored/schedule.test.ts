@@ -233,8 +233,23 @@ t.test('schedules() tells of each schedule when it is due, in the order register
   t.same(app.backgroundTasks.schedules(), [
     { ...nightly, nextRunAt: '2026-01-01T02:00:00.000Z' }, { ...often, nextRunAt: '2026-01-01T00:00:01.000Z' }
   ])
-  app.backgroundTasks.register(named(() => {}, { name: 'late', schedule: { cron: '* * * * * *' } }))
-  t.same(app.backgroundTasks.schedules()[2], { name: 'late', cron: '* * * * * *', timezone: 'UTC' })
+})
+
+t.test('a schedule that is registered too late to tick is refused, at the latest by ready', async (t) => {
+  const refusal = {
+    code: 'FST_BGT_INVALID_OPTIONS',
+    message: 'option "schedule" must be that of a task registered before the app is ready, received that of task "late"'
+  }
+  const late = named(() => {}, { name: 'late', schedule: { cron: '* * * * * *' } })
+  for (const worker of [true, false]) {
+    const app = await createApp(t, { tasks: [named(() => {})], worker })
+    app.addHook('onReady', async () => { app.backgroundTasks.register(late) })
+    await t.rejects(async () => await app.ready(), refusal)
+    t.same(app.backgroundTasks.schedules(), [])
+  }
+  const app = await createApp(t, { tasks: [named(() => {})] })
+  await app.ready()
+  t.throws(() => { app.backgroundTasks.register(late) }, refusal)
 })
 
 t.test('captured ticks do not run', async (t) => {
