@@ -169,6 +169,9 @@ t.test('a wrong query is refused by name', async (t) => {
     [{ state: 'failed', cursor: encoded(null) }, cursorMessage],
     [{ state: 'failed', cursor: encoded(['failed', '', null]) }, cursorMessage],
     [{ state: 'failed', cursor: encoded(['failed', '', { rank: 1, cursor: 5 }]) }, cursorMessage],
+    [{ state: 'failed', cursor: encoded(['failed', '', { rank: 1, id: 5 }]) }, cursorMessage],
+    [{ state: 'failed', cursor: encoded(['failed', '', { rank: 1 }]) }, cursorMessage],
+    [{ state: 'failed', cursor: encoded(['failed', '', 'no place']) }, cursorMessage],
     [{ state: 'failed', cursor }, cursorMessage],
     [{ state: 'active', name: 'a', cursor }, cursorMessage],
     [{ state: 'failed', cursor: encoded(['failed', '', { cursor: 'not of the engine' }]) }, /cursor/]
@@ -211,7 +214,7 @@ t.test('a call looks at no more than 1000 stored tasks, and asks an engine for n
   }))
   const app = await createApp(t, { engine })
   const { cursor, ...page } = await app.backgroundTasks.list({ state: 'failed', name: 'n', limit: 7 })
-  t.same(page, { tasks: [], scanned: 1000 })
+  t.same(page, { tasks: [], scanned: 900 })
   t.same(asked.slice(0, 3), [
     { state: 'failed', name: 'n', limit: 7, scan: 1000 },
     { state: 'failed', name: 'n', limit: 7, scan: 100, cursor: 'on' },
@@ -219,6 +222,18 @@ t.test('a call looks at no more than 1000 stored tasks, and asks an engine for n
   ])
   t.equal(asked.length, 101)
   t.type(cursor, 'string')
+})
+
+t.test('scanned is the number of stored tasks that were looked at: none of an empty store', async (t) => {
+  for (const engine of [createEngine(), createDistantEngine()]) {
+    const { app, work } = await createStoredApp(t, () => { throw new Error('no luck') }, {}, { engine, history: 1 })
+    await app.ready()
+    t.same(await app.backgroundTasks.list({ state: 'failed' }), { tasks: [], scanned: 0 })
+    const { id } = app.backgroundTasks.add(work, 1)
+    await until(async () => (await engine.get(id))?.state === 'failed')
+    t.match(await app.backgroundTasks.list({ state: 'failed' }), { tasks: [{ id }], scanned: 1 })
+    t.match(await app.backgroundTasks.list({ state: 'failed', name: 'other' }), { tasks: { length: 0 }, scanned: 1 })
+  }
 })
 
 t.test('when the engine does not answer, list and counts reject', async (t) => {

@@ -91,7 +91,7 @@ interface ListedRow extends Row {
 export function postgresOverview (query: <Found>(text: string, ...values: unknown[]) => Promise<Found[]>): Overview {
   return {
     async list ({ state, name, limit, scan = 1000, cursor }) {
-      const [rank, seq] = cursorParts(cursor, /^(\d+):(-?\d+)$/) ?? []
+      const [rank, seq] = cursorParts(cursor, /^(\d{1,18}):(-?\d{1,18})$/) ?? []
       // With a filter, more jobs than fit may have to be looked at. The last one only tells that there are more.
       const order = ORDERS[state]
       const isFiltered = name !== undefined || order.isMarked !== undefined
