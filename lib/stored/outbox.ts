@@ -22,6 +22,8 @@ export class Outbox implements Keeper {
   }
 
   add (task: RegisteredTask): void {
+    // The snapshots of this process show the time that the engine shows, although two clocks were read.
+    task.ownExtras().epochMs = task.stored.createdAt - task.createdAt
     if (this.#client.isLocal) task.owner.track(task, task.stored.id)
     else task.trackOnRead()
     this.#tasks.add(task)
