@@ -57,7 +57,8 @@ export interface RequestBackgroundTasks extends TaskAdder {
    * Stores the registered tasks now, not when the reply leaves. The present status code decides on `when`. After `flush`,
    * `task.id` is the id under which the task is stored.
    * @throws FST_BGT_ENGINE when the engine does not store the tasks within `storeTimeout`
-   * @throws FST_BGT_INVALID_OPTIONS when `client` has no `query`, or the engine is not `transactional`
+   * @throws FST_BGT_INVALID_OPTIONS when `client` has no `query`, the engine is not `transactional`, or one of `tasks` does not wait to
+   * be stored
    */
   flush (options?: FlushOptions): Promise<void>
 }
@@ -94,7 +95,8 @@ export interface AppBackgroundTasks extends TaskAdder {
   idle (options?: IdleOptions): Promise<void>
   stats (): TaskStats
   /**
-   * As `flush` of a request. With a client, call `flush` in the turn of `add`: tasks of an earlier turn are being stored already.
+   * As `flush` of a request. With a client, call `flush` right behind `add`, without an `await` between them: soon after, the tasks of the
+   * app are stored by themselves. With `tasks`, `flush` rejects when it comes too late, and takes no task of other code.
    * @throws FST_BGT_ENGINE, FST_BGT_INVALID_OPTIONS as there
    */
   flush (options?: FlushOptions): Promise<void>
