@@ -139,6 +139,30 @@ t.test('a page goes on where the last one ended, although its last task has ende
   t.match(await app.backgroundTasks.list({ state: 'active', limit: 2, cursor: cursor! }), { tasks: { length: 0 }, cursor: undefined })
 })
 
+t.test('a cursor may be used again, with another limit too, and the cursor of the end of this process goes on in the store', async (t) => {
+  const { app, work } = await createStoredApp(t, () => {}, {}, { engine: createDistantEngine(), worker: false })
+  await app.ready()
+  const own = ['a', 'b', 'c'].map((name) => app.backgroundTasks.add({ name }, () => new Promise(() => {})))
+  await turnUntil(() => app.backgroundTasks.stats().active === 3)
+  const { cursor } = await app.backgroundTasks.list({ state: 'active', limit: 1 })
+  for (const limit of [1, 1, 2, 5]) {
+    const { tasks } = await app.backgroundTasks.list({ state: 'active', limit, cursor: cursor! })
+    t.same(tasks.map(({ name }) => name), ['b', 'c'].slice(0, limit))
+  }
+  for (const task of own) task.cancel()
+  const late = app.backgroundTasks.add({ name: 'waits' }, () => {})
+  for (const key of ['k', 'l']) app.backgroundTasks.add(work, 1, { key })
+  await app.backgroundTasks.flush()
+  const first = await app.backgroundTasks.list({ state: 'waiting', limit: 1 })
+  t.match(first.tasks, [{ name: 'waits', where: 'process' }])
+  late.cancel()
+  app.backgroundTasks.add({ name: 'later' }, () => {})
+  for (let times = 0; times < 2; times++) {
+    t.match((await app.backgroundTasks.list({ state: 'waiting', limit: 5, cursor: first.cursor! })).tasks, [{ key: 'k' }, { key: 'l' }])
+  }
+  await app.backgroundTasks.idle()
+})
+
 t.test('a limit is 50 where none is given', async (t) => {
   const app = await createApp(t)
   const tasks = Array.from({ length: 51 }, () => app.backgroundTasks.add(() => new Promise(() => {})))
