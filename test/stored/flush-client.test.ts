@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { type BackgroundTasksOptions, type EngineAddOptions, type Task, type TransactionClient, defineTask } from '../../index.js'
@@ -6,6 +7,7 @@ import { createApp } from '../support/app.js'
 import { type Change, type TestEngine, createDistantEngine } from '../support/engine.js'
 import { failing, notStored } from '../support/failing-engines.js'
 import { createLatch } from '../support/latch.js'
+import { RawClient } from '../support/raw-client.js'
 import { nextTurn } from '../support/turns.js'
 
 const note = defineTask({ name: 'note', payload: {}, handler () {} })
@@ -357,4 +359,28 @@ t.test('with captured tasks there is nothing to store, whatever flush is told', 
   await app.backgroundTasks.flush({ client, tasks: [app.backgroundTasks.add(note, 1)] })
   t.match(tasks, [{ name: 'note' }])
   t.same(engine.batches, [])
+})
+
+t.test('after its client has hung up, a handler stores what it adds in its transaction, and is told of what it had added before', async (t) => {
+  const { app, engine, given } = await createTransactionalApp(t)
+  const began = createLatch()
+  const done = createLatch()
+  app.get('/', async (request, reply) => {
+    const early = request.backgroundTasks.add(note, 'early')
+    began.resolve()
+    await once(reply.raw, 'close')
+    await nextTurn()
+    await t.rejects(request.backgroundTasks.flush({ client, tasks: [early] }), { code: 'FST_BGT_INVALID_OPTIONS' })
+    request.backgroundTasks.add(note, 'late')
+    await request.backgroundTasks.flush({ client })
+    done.resolve()
+  })
+  const browser = await RawClient.connect(app)
+  browser.send('GET', '/')
+  await began.promise
+  browser.socket.destroy()
+  await done.promise
+  await app.backgroundTasks.idle()
+  t.same(engine.batches.map((batch) => batch.map(({ payload }) => payload)), [['early'], ['late']])
+  t.same(given.map((options) => options !== undefined), [false, true])
 })
