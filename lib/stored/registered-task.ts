@@ -153,8 +153,9 @@ export class RegisteredTask extends BackgroundTask {
   override toJSON (): TaskSnapshot {
     if (this.#target !== undefined) return this.#target.toJSON()
     const snapshot = super.toJSON()
-    // Another process may have added the task, and a task that runs again is older than this object.
+    // Another process may have added the task, by a clock that is ahead. A task that runs again is older than this object.
     const createdAt = new Date(this.stored.createdAt).toISOString()
-    return createdAt < snapshot.createdAt ? { ...snapshot, createdAt } : snapshot
+    const { startedAt = createdAt, finishedAt = createdAt } = snapshot
+    return { ...snapshot, createdAt: [createdAt, startedAt, finishedAt].sort()[0]! }
   }
 }
