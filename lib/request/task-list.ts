@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { FlushOptions, NamedTaskOptions, RequestBackgroundTasks, ResponseEnd, TaskOptions, WaitUntilOptions } from '../../types/index.js'
 import { isThenable } from '../run/attempt.js'
-import { addChannel, responseChannel, runChannel } from '../run/channels.js'
+import { addChannel, needRequest, responseChannel } from '../run/channels.js'
 import { type Definition, definitionOf } from '../named/definition.js'
 import { assertLocal, namedCall } from '../named/named-call.js'
 import { flushOptions } from '../options/flush-options.js'
@@ -94,24 +94,19 @@ export class TaskList extends TaskQueue<Services> implements RequestBackgroundTa
     if (this.isReleased) return
     this.limit = this.#options.requestConcurrency
     this.#log = this.log
-    const { request, services: { census, executor } } = this
+    const { request, services: { admission, census, executor } } = this
     const response = this.response = { outcome, statusCode }
     if (this.#hasAdded && responseChannel.hasSubscribers) responseChannel.publish({ request, response })
     census.observer?.responded(this)
     this.reply = undefined
     // A waiting task must not keep the request's sockets, body and reply alive.
-    if (!this.#isLookedAt) this.request = undefined
+    if (!needRequest() && admission.capture === undefined) this.request = undefined
     this.#outbox?.end()
     executor.wake(this)
   }
 
   get #keeper (): Outbox {
     return (this.#outbox ??= new Outbox(this.services.client, this.services.executor))
-  }
-
-  /** Whether a channel or a capture needs the request of a task. */
-  get #isLookedAt (): boolean {
-    return addChannel.hasSubscribers || runChannel.hasSubscribers || this.services.admission.capture !== undefined
   }
 
   /** `given`: the options of the call. A function that was added with options receives its task as the last argument. */

@@ -4,7 +4,8 @@ import { Cancelled } from '../task/cancelled.js'
 import type { Census } from '../task/census.js'
 import { nowMs } from '../base/clock.js'
 import type { History } from '../task/history.js'
-import { type RegisteredTask, GONE } from './registered-task.js'
+import type { RegisteredTask } from './registered-task.js'
+import { GONE } from '../task/task-extras.js'
 import type { BackgroundTask } from '../task/task.js'
 
 /** A cancellation of a task that an engine is storing. Only the engine knows its effect: another process may run the task. */

@@ -1,6 +1,7 @@
 import type { StoredTask, TaskSnapshot } from '../../types/index.js'
 import { BackgroundTask, type Owner } from '../task/task.js'
 import type { ResolvedTaskOptions } from '../options/task-options.js'
+import { GONE } from '../task/task-extras.js'
 
 /**
  * Where a registered task is.
@@ -27,9 +28,6 @@ export interface Keeper {
   /** Drops a task that has ended in this process. */
   drop (task: RegisteredTask): void
 }
-
-/** The holder of a task that this process cannot cancel. */
-export const GONE = { cancel: () => false }
 
 /** A task that an engine keeps, or is about to keep. */
 export class RegisteredTask extends BackgroundTask {
