@@ -128,10 +128,10 @@ t.test('a store that does not answer is an alert, until it is back', { skip: wit
   t.equal(await page.getByRole('alert').count(), 0)
   isDown = true
   app.backgroundTasks.add({ name: 'news' }, () => {})
-  await page.getByRole('alert').getByText(/^The store does not answer since [\d:]+: .+/).waitFor()
-  await page.getByRole('heading', { level: 1, name: 'The store does not answer' }).waitFor()
+  await page.getByRole('alert').getByText(/^Since [\d:]+: .+/).waitFor()
+  await page.getByRole('alert').getByRole('heading', { level: 1, name: 'The store does not answer' }).waitFor()
   await page.getByRole('link', { name: 'Tasks', exact: true }).click()
-  await page.getByRole('alert').waitFor()
+  await page.getByRole('alert').getByText('The store does not answer.').waitFor()
   isDown = false
   await page.getByRole('alert').waitFor({ state: 'detached' })
 })

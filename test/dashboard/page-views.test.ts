@@ -92,7 +92,7 @@ t.test('a request has its tasks on a time line: order, attempts, delays, and wha
   t.ok(attempts.every(({ from }, index) => index === 0 || from >= (attempts[index - 1]?.to ?? 0) - 1), 'they run one after the other')
   t.ok((crm[2]?.to ?? 0) - (crm[2]?.from ?? 0) >= 58, 'the delay before the retry is as long as it was')
   t.same((await barsOf(page, 'apologize')).map(({ what }) => what), ['waiting'])
-  await line.getByText('runs only on error, and the response was 201').waitFor()
+  await line.getByText('when: error, but the response was 201').waitFor()
   await line.getByText('no answer').waitFor()
   t.match(await textsOf(line.getByRole('listitem')), [
     /^first function .*completed at \d+ ms$/, /^crm function .*failed at \d+ ms no answer$/, /^apologize function .*skipped at \d+ ms/, /^last function .*completed at \d+ ms$/

@@ -39,7 +39,7 @@ function App () {
     <>
       <Header route={route} stream={stream} />
       <main class={stream.status === 'live' ? '' : 'stale'} key={place}>
-        <Outage entries={entries} />
+        {route.view !== 'overview' && <Outage entries={entries} />}
         {route.view === 'overview' && <Overview entries={entries} hasView={hasView} status={stream.status} />}
         {route.view === 'tasks' && <Tasks entries={entries} hasView={hasView} route={route} />}
         {route.view === 'task' && <Task entries={entries} hasView={hasView} id={route.id} />}

@@ -6,7 +6,7 @@ import { readEvents, type ServerEvent } from './server-events.js'
 import { refusal } from './refusal.js'
 
 const FIRST_DELAY_MS = 500
-const LONGEST_DELAY_MS = 10_000
+const LONGEST_DELAY_MS = 5000
 /** A reply that asks for a person is not asked for often. */
 const REFUSED_DELAY_MS = 30_000
 /** The server writes something every 15 seconds. */
@@ -38,6 +38,8 @@ export class LiveStream {
     document.addEventListener('visibilitychange', this.retry)
     // A page in the cache of the browser for Back keeps no stream either.
     addEventListener('pagehide', () => { this.#stop('paused') })
+    document.addEventListener('freeze', () => { this.#stop('paused') })
+    document.addEventListener('resume', this.retry)
     addEventListener('pageshow', (event) => { if (event.persisted) this.retry() })
     addEventListener('online', this.retry)
   }

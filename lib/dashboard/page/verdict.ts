@@ -33,10 +33,6 @@ export function verdictOf (entries: Entries, status: string, now: number): Verdi
     : `${plural(counts.waiting, 'task')} ${counts.waiting === 1 ? 'waits' : 'wait'}, the oldest for ${duration(counts.oldestWaitingMs)}`
   const runs = rates === undefined ? '' : `, ${rate(completedPerSecond(rates.completed))} completed per second`
 
-  if (entryOf(entries, 'store') !== undefined) {
-    return { tone: 'bad', title: 'The store does not answer', detail: 'The numbers are those of this process alone. They are whole again once it answers.' }
-  }
-
   const last = namesOf(entries)
     .filter(({ lastFailure }) => lastFailure !== undefined)
     .sort((a, b) => (b.lastFailure?.at ?? 0) - (a.lastFailure?.at ?? 0))[0]
