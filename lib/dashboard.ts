@@ -17,6 +17,8 @@ export type { DashboardOptions } from './dashboard/options.js'
 const FULL = { statusCode: 503, error: 'Service Unavailable', message: 'too many pages of the dashboard are open' }
 const NO_VIEW = { statusCode: 404, error: 'Not Found', message: 'there is no such view' }
 
+const NO_PAGE = { statusCode: 404, error: 'Not Found', message: 'there is no such page' }
+
 const plugin: FastifyPluginAsync<DashboardOptions> = async (app, options) => {
   dashboardOptions(options)
   const { actions, payload } = options
@@ -44,6 +46,9 @@ const plugin: FastifyPluginAsync<DashboardOptions> = async (app, options) => {
   })
 
   addActions(app, tasks, actions)
+
+  // An app may have only one such handler without a prefix, which is its own.
+  if (app.prefix !== '' && app.prefix !== '/') app.setNotFoundHandler((request, reply) => reply.code(404).send(NO_PAGE))
 }
 
 /** Adds a page that shows what the app is doing: `app.register(dashboard, { prefix: '/background-tasks', onRequest: requireAdmin })`. */

@@ -82,8 +82,13 @@ function changesOf (before: ReadonlyMap<string, string>, entries: ReadonlyMap<st
   return changes
 }
 
-/** A server-sent event. JSON has no line break, so its data is one line. */
+/** A server-sent event. JSON has no line break, so its data is one line, also for those who take U+2028 for a line break. */
 function toEvent (event: 'view' | 'change', entries: Map<string, string>): string {
   const texts = Array.from(entries, ([key, text]) => `${JSON.stringify(key)}:${text}`)
-  return `event: ${event}\ndata: {"now":${Date.now()},"entries":{${texts.join(',')}}}\n\n`
+  const data = `{"now":${Date.now()},"entries":{${texts.join(',')}}}`.replace(/[\u2028\u2029]/g, escapeSeparator)
+  return `event: ${event}\ndata: ${data}\n\n`
+}
+
+function escapeSeparator (separator: string): string {
+  return separator === '\u2028' ? '\\u2028' : '\\u2029'
 }

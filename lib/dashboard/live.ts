@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { AppTasks } from '../app/app-tasks.js'
@@ -7,10 +8,14 @@ import { Feed } from './feed.js'
 import { type Recording, recordingOf } from './recording.js'
 import type { ShowPayload } from './show-payload.js'
 import { Store } from './store.js'
+import { RESOURCE_OPTIONS } from '../task/task-life.js'
 import { createViewer } from './viewer.js'
 
 /** The shortest time between two updates of a viewer. */
 const UPDATE_MS = 250
+
+/** How often a store is asked that does not tell of its changes. */
+const POLL_MS = 2000
 
 /** How many streams there may be. */
 const MAX_STREAMS = 20
@@ -24,6 +29,8 @@ export class Live {
   readonly #recording: Recording
   readonly #store: Store
   readonly #feeds = new Map<string, Feed>()
+  /** The async context of no request. Whatever is done for viewers must not count as work of the request that has changed something. */
+  readonly #scope = new AsyncResource('BackgroundTasksDashboard', RESOURCE_OPTIONS)
   #timer: NodeJS.Timeout | undefined
   #nextAt = 0
   #ends: Array<() => void> = []
@@ -49,7 +56,7 @@ export class Live {
   open (query: ViewQuery, canAct: boolean, response: ServerResponse): Readable | undefined {
     const view = readView(query)
     if (view === undefined) return undefined
-    if (this.#feeds.size === 0) this.#begin()
+    if (this.#feeds.size === 0) this.#scope.runInAsyncScope(() => { this.#begin() })
     const key = JSON.stringify([view.key, canAct])
     const feed = this.#feeds.get(key) ?? this.#createFeed(view.create, canAct)
     this.#feeds.set(key, feed)
@@ -95,9 +102,10 @@ export class Live {
       this.#store.change()
       this.#lookSoon()
     }
-    const { client } = this.#tasks.services
+    const { engine, isLocal } = this.#tasks.services.client
     this.#ends = [this.#recording.look(onChange)]
-    if (client.engine.watchAll !== undefined) this.#ends.push(client.engine.watchAll(onChange))
+    if (engine.watchAll !== undefined) this.#ends.push(engine.watchAll(onChange))
+    else if (!isLocal) this.#ends.push(poll(onChange))
   }
 
   #end (): void {
@@ -109,10 +117,18 @@ export class Live {
 
   #lookSoon (): void {
     if (this.#timer !== undefined || this.#feeds.size === 0) return
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined
-      this.#nextAt = performance.now() + UPDATE_MS
-      for (const feed of this.#feeds.values()) feed.look()
-    }, Math.max(1, this.#nextAt - performance.now())).unref()
+    const waitMs = Math.max(1, this.#nextAt - performance.now())
+    this.#timer = this.#scope.runInAsyncScope(() => setTimeout(this.#look, waitMs).unref())
   }
+
+  readonly #look = (): void => {
+    this.#timer = undefined
+    this.#nextAt = performance.now() + UPDATE_MS
+    for (const feed of this.#feeds.values()) feed.look()
+  }
+}
+
+function poll (onChange: () => void): () => void {
+  const timer = setInterval(onChange, POLL_MS).unref()
+  return () => { clearInterval(timer) }
 }

@@ -1,3 +1,5 @@
+import { AsyncResource } from 'node:async_hooks'
+import { RESOURCE_OPTIONS } from '../task/task-life.js'
 import type { StoreEntry } from './view.js'
 
 /** How long until a failed question is asked again: at first, and at most. */
@@ -27,6 +29,8 @@ export class Store {
   failure: StoreEntry | undefined = undefined
   readonly #onNews: () => void
   readonly #questions = new Map<string, Question<any>>()
+  /** The async context of no request. */
+  readonly #scope = new AsyncResource('BackgroundTasksStore', RESOURCE_OPTIONS)
   #isAsking = false
   #timer: NodeJS.Timeout | undefined
   #nextAt = 0
@@ -61,7 +65,10 @@ export class Store {
   }
 
   #go (): void {
-    if (this.#isAsking || this.#timer !== undefined) return
+    if (!this.#isAsking && this.#timer === undefined) this.#scope.runInAsyncScope(this.#goOn)
+  }
+
+  readonly #goOn = (): void => {
     const next = this.#next()
     if (next === undefined) return
     const waitMs = Math.max(this.#nextAt, next.dueAt) - performance.now()
