@@ -24,7 +24,8 @@ export class NameStats {
   }
 
   count (state: TaskState, change: 1 | -1): void {
-    this.counts[state] += change
+    // A name that was dropped and has come back does not know its earlier tasks.
+    this.counts[state] = Math.max(0, this.counts[state] + change)
     this.#text = undefined
   }
 

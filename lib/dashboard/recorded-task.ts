@@ -44,6 +44,7 @@ export class RecordedTask {
     this.state = task.state
     this.task = task
     this.id = knownId(task)
+    this.error = errorOf(task)
     if (task.state === 'active') this.#begin(task, task.attempt === 1 ? Math.max(task.startedAt, added) : performance.now())
   }
 

@@ -115,6 +115,8 @@ t.test('tasks are found page by page, by name and by id, and requests by their i
   await newer.click()
   await rows.nth(49).waitFor()
 
+  // Where the pointer rests on the list, its rows stay: those of another list must not.
+  await rows.nth(3).hover()
   await page.getByRole('textbox', { name: 'Name', exact: true }).fill('sparse')
   await rows.nth(1).waitFor({ state: 'detached' })
   t.match(await textsOf(rows), [/^sparse/])
@@ -138,10 +140,12 @@ t.test('rows keep their places under the pointer, and new ones wait for a click'
   const gate = createLatch()
   const { url, origin } = await createDashboard(t, {
     extend (app) {
-      app.get('/:n', async (request) => {
-        request.backgroundTasks.add({ name: 'wait' }, () => gate.promise)
-        return 'ok'
-      })
+      for (const route of ['/:n', '/of/all/the/newest']) {
+        app.get(route, async (request) => {
+          request.backgroundTasks.add({ name: 'wait' }, () => gate.promise)
+          return 'ok'
+        })
+      }
     }
   })
   const page = await browser.open(t, url)
@@ -169,4 +173,9 @@ t.test('rows keep their places under the pointer, and new ones wait for a click'
   await requests.getByRole('button', { name: '1 new', exact: true }).click()
   await links.nth(33).waitFor()
   t.ok(((await requests.boundingBox())?.y ?? -1) >= 0, 'the list is at its top again')
+  await page.mouse.move(5, 5)
+  await page.evaluate(() => { scrollTo(0, 0) })
+  await fetch(`${origin}/of/all/the/newest`)
+  await requests.getByRole('link', { name: 'GET /of/all/the/newest' }).waitFor()
+  t.match(await textsOf(requests.getByRole('link').first()), ['GET /of/all/the/newest'])
 })

@@ -25,6 +25,7 @@ export function createEngine (change: Change = () => ({})): TestEngine {
     watch: (id, onChange) => inner.watch(id, onChange),
     list: (query) => inner.list!(query),
     counts: () => inner.counts!(),
+    payload: (id) => inner.payload!(id),
     retry: (id) => inner.retry!(id),
     watchAll: (onChange) => inner.watchAll!(onChange),
     pause: () => inner.pause(),
