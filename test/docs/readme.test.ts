@@ -387,8 +387,8 @@ t.test('the errors table names every error and its status', async (t) => {
 t.test('the log messages are those of the sources', async (t) => {
   const files = ['run/report', 'app/unfinished', 'threads/threads', 'engines/bullmq/store-errors', 'stored/run-for-engine', 'stored/schedule', 'stored/tick']
   const texts = await Promise.all(files.map((file) => readFile(join(root, `lib/${file}.ts`), 'utf8')))
-  const callbacks = ['onError', 'retryIf'].map((name) => `'${name} of background tasks failed'`).join()
-  const sources = texts.join('\n').replace('`${name} of background tasks failed`', callbacks) // eslint-disable-line no-template-curly-in-string
+  const callbacks = ['onError', 'retryIf'].map((name) => `'background task ${name} failed'`).join()
+  const sources = texts.join('\n').replace('`background task ${name} failed`', callbacks) // eslint-disable-line no-template-curly-in-string
   for (const [, message = ''] of tableRows('level')) t.match(sources, message.replaceAll('`', "'"))
 })
 
