@@ -5,7 +5,7 @@ const RIGHT = 736
 const PER_SECOND = 36
 
 /** How long each gives a process by default, in seconds, and the option that gives it longer. */
-const LIMITS: ReadonlyArray<readonly [who: string, seconds: number, option: string]> = [
+export const LIMITS: ReadonlyArray<readonly [who: string, seconds: number, option: string]> = [
   ['fastify-cli', 0.5, '--close-grace-delay'],
   ['PM2', 1.6, 'kill_timeout'],
   ['close-with-grace', 10, 'delay'],

@@ -1,0 +1,86 @@
+import { dirname, join } from 'node:path'
+import ts from 'typescript'
+import { root } from './pages.js'
+import { complete, parts, preludePath, sources } from './snippets.js'
+
+const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile)
+const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root)
+
+/** The parts as files beside the prelude. */
+export const partFiles = new Map(parts.map((block) =>
+  [join(dirname(preludePath), `${block.page.replaceAll(/\W/g, '-')}-${block.line}.ts`), block]))
+
+function createProgram (): ts.Program {
+  const host = ts.createCompilerHost(options)
+  const { fileExists, getSourceFile } = host
+  host.fileExists = (path) => partFiles.has(path) || fileExists(path)
+  host.getSourceFile = (path, languageVersion, ...rest) => {
+    const block = partFiles.get(path)
+    return block === undefined ? getSourceFile(path, languageVersion, ...rest) : ts.createSourceFile(path, complete(block), languageVersion)
+  }
+  const paths = Object.fromEntries([...sources].map(([name, path]) => [name, [join(root, path.replace(/js$/, 'ts'))]]))
+  return ts.createProgram([join(root, 'types/index.ts'), ...partFiles.keys()], { ...options, paths }, host)
+}
+
+/** The parts of all pages, the sources of the package, and the types of both. */
+export const program = createProgram()
+const checker = program.getTypeChecker()
+
+function exportsOf (file: string): ts.Symbol[] {
+  const source = program.getSourceFile(join(root, file))
+  if (source === undefined) throw new Error(`the program has no ${file}`)
+  return checker.getExportsOfModule(checker.getSymbolAtLocation(source)!)
+}
+
+/** The names that a file exports, types among them. */
+export function exportedNames (file: string): string[] {
+  return exportsOf(file).map(({ name }) => name).sort()
+}
+
+/** The members of a public interface, inherited ones included, and what their comments say of the default. */
+export function membersOf (name: string, file = 'types/index.ts'): Map<string, string> {
+  const symbol = exportsOf(file).find((symbol) => symbol.name === name)
+  if (symbol === undefined) throw new Error(`${file} has no ${name}`)
+  return new Map(checker.getPropertiesOfType(checker.getDeclaredTypeOfSymbol(symbol)).filter(({ name }) => !name.startsWith('__@')).map((member) => {
+    const tag = member.getJsDocTags().find((tag) => tag.name === 'default')
+    return [member.name, ts.displayPartsToString(tag?.text)]
+  }))
+}
+
+/** The texts that an expression can be, as far as its type says: those of a literal, a constant, a union, or a template of these. */
+function textsOf (expression: ts.Expression): string[] {
+  if (ts.isTemplateExpression(expression)) {
+    return expression.templateSpans.reduce<string[]>((texts, { expression, literal }) =>
+      texts.flatMap((text) => textsOf(expression).map((middle) => text + middle + literal.text)), [expression.head.text])
+  }
+  const type = checker.getTypeAtLocation(expression)
+  const types = type.isUnion() ? type.types : [type]
+  return types.flatMap((type) => type.isStringLiteral() ? [type.value] : [])
+}
+
+/** What a call says of the level of its line: `log.warn(…)`, or `write(task, 'warn', …)`. */
+function levelOf ({ expression, arguments: given }: ts.CallExpression): string | undefined {
+  const words = [ts.isPropertyAccessExpression(expression) ? expression.name.text : '', ...given.map((argument) => ts.isStringLiteral(argument) ? argument.text : '')]
+  return words.find((word) => ['debug', 'info', 'warn', 'error'].includes(word))
+}
+
+/**
+ * The messages of all log lines in the sources, each with its level where the call tells it. A message is what is passed to a
+ * parameter named `msg` or `message`.
+ */
+export function logLines (): Map<string, string | undefined> {
+  const lines = new Map<string, string | undefined>()
+  const visit = (node: ts.Node): void => {
+    if (ts.isCallExpression(node) && node.expression.getText() !== 'createError') {
+      const parameters = checker.getResolvedSignature(node)?.getParameters() ?? []
+      const index = parameters.findIndex(({ name }) => name === 'msg' || name === 'message')
+      const argument = node.arguments[index]
+      if (argument !== undefined) for (const text of textsOf(argument)) lines.set(text, levelOf(node))
+    }
+    ts.forEachChild(node, visit)
+  }
+  for (const source of program.getSourceFiles()) {
+    if (source.fileName.startsWith(join(root, 'lib/')) && !source.fileName.includes('/conformance/')) visit(source)
+  }
+  return lines
+}
