@@ -8,7 +8,7 @@ import { PostgresServer, withoutPostgres } from '../support/postgres.js'
 import { RedisServer, withoutRedis } from '../support/redis.js'
 import { findProgram, skipWithout } from '../support/server-process.js'
 import type { Checks, Names } from '../support/snippet-names.js'
-import { complete, fromSources, parts } from '../support/snippets.js'
+import { complete, fromSources, needsPostgres, needsRedis, parts } from '../support/snippets.js'
 import { guide } from './checks/guide.js'
 import { bullmq, celery, fastapi, nextAfter } from './checks/migrating.js'
 import { readme } from './checks/readme.js'
@@ -43,16 +43,16 @@ function keepListeners (t: Test): void {
 }
 
 for (const block of parts) {
-  const { page, line, key, text } = block
-  const skip = (text.includes('redisPort') && withoutRedis) || (text.includes('postgresUrl') && withoutPostgres)
+  const { page, line, key } = block
+  const skip = (needsRedis(block) && withoutRedis) || (needsPostgres(block) && withoutPostgres)
   t.test(`the part at ${page}:${line} (${key}) does what it says`, { skip }, async (t) => {
     keepListeners(t)
-    if (text.includes('redisPort')) {
+    if (needsRedis(block)) {
       const redis = await RedisServer.start()
       t.teardown(() => redis.stop())
       process.env['DOCS_REDIS_PORT'] = String(redis.port)
     }
-    if (text.includes('postgresUrl')) {
+    if (needsPostgres(block)) {
       const postgres = await PostgresServer.start()
       t.teardown(() => postgres.stop())
       process.env['DOCS_POSTGRES_URL'] = postgres.connectionString

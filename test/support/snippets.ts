@@ -22,10 +22,21 @@ export const programs = blocksIn('js')
 export const sources = new Map(Object.entries(manifest.exports).map(([subpath, { import: { default: path } }]) =>
   [manifest.name + subpath.slice(1), path.replace('./dist/esm/', '')]))
 
-/** A part made whole. A part that registers the plugin does so in the place of the prelude. */
+const REDIS_PORT = 'port: 6379'
+
+export function needsRedis ({ text }: Block): boolean {
+  return text.includes(REDIS_PORT)
+}
+
+export function needsPostgres ({ text }: Block): boolean {
+  return text.includes('postgresUrl')
+}
+
+/** A part made whole, for a Redis of the test's own. A part that registers the plugin does so in the place of the prelude. */
 export function complete ({ text }: Block): string {
   const registers = text.includes('app.register(backgroundTasks')
-  return (registers ? prelude.replace('await app.register(backgroundTasks)\n', '\n') : prelude) + text
+  const before = registers ? prelude.replace('await app.register(backgroundTasks)\n', '\n') : prelude
+  return before + text.replaceAll(REDIS_PORT, 'port: redisPort')
 }
 
 /** Where a line of a completed part stands in its page. */
