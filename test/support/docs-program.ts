@@ -18,8 +18,9 @@ function createProgram (): ts.Program {
     const block = partFiles.get(path)
     return block === undefined ? getSourceFile(path, languageVersion, ...rest) : ts.createSourceFile(path, complete(block), languageVersion)
   }
-  const paths = Object.fromEntries([...sources].map(([name, path]) => [name, [join(root, path.replace(/js$/, 'ts'))]]))
-  return ts.createProgram([join(root, 'types/index.ts'), ...partFiles.keys()], { ...options, paths }, host)
+  const entries = [...sources].map(([name, path]): [string, string] => [name, join(root, path.replace(/js$/, 'ts'))])
+  const paths = Object.fromEntries(entries.map(([name, path]) => [name, [path]]))
+  return ts.createProgram([join(root, 'types/index.ts'), ...entries.map(([, path]) => path), ...partFiles.keys()], { ...options, paths }, host)
 }
 
 /** The parts of all pages, the sources of the package, and the types of both. */
@@ -37,11 +38,23 @@ export function exportedNames (file: string): string[] {
   return exportsOf(file).map(({ name }) => name).sort()
 }
 
-/** The members of a public interface, inherited ones included, and what their comments say of the default. */
-export function membersOf (name: string, file = 'types/index.ts'): Map<string, string> {
+function typeOf (name: string, file: string): ts.Type {
   const symbol = exportsOf(file).find((symbol) => symbol.name === name)
   if (symbol === undefined) throw new Error(`${file} has no ${name}`)
-  return new Map(checker.getPropertiesOfType(checker.getDeclaredTypeOfSymbol(symbol)).filter(({ name }) => !name.startsWith('__@')).map((member) => {
+  return checker.getDeclaredTypeOfSymbol(symbol)
+}
+
+/** The texts of a public union of texts, or those that a property has in a union of objects. */
+export function literalsOf (name: string, property?: string): string[] {
+  const type = typeOf(name, 'types/index.ts')
+  const types = (type.isUnion() ? type.types : [type])
+    .map((part) => property === undefined ? part : checker.getTypeOfSymbol(part.getProperty(property)!))
+  return types.flatMap((part) => part.isStringLiteral() ? [part.value] : []).sort()
+}
+
+/** The members of a public interface, inherited ones included, and what their comments say of the default. */
+export function membersOf (name: string, file = 'types/index.ts'): Map<string, string> {
+  return new Map(checker.getPropertiesOfType(typeOf(name, file)).filter(({ name }) => !name.startsWith('__@')).map((member) => {
     const tag = member.getJsDocTags().find((tag) => tag.name === 'default')
     return [member.name, ts.displayPartsToString(tag?.text)]
   }))
