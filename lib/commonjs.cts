@@ -30,6 +30,7 @@ declare namespace backgroundTasks {
   export type Schema = types.Schema
   export type SharedTaskOptions = types.SharedTaskOptions
   export type StoredCounts = types.StoredCounts
+  export type StoredPayload = types.StoredPayload
   export type StoredRetry = types.StoredRetry
   export type StoredSnapshot = types.StoredSnapshot
   export type StoredTask = types.StoredTask

@@ -1,11 +1,10 @@
 import type { FastifyPluginAsync, onRequestHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import type { AppTasks } from './app/app-tasks.js'
+import { NOT_FOUND, cancelForClient } from './status/cancel-task.js'
 import { EventStreams } from './status/event-streams.js'
-import { FollowedTask } from './status/followed-task.js'
 import { cancelSchema, eventsSchema, getSchema } from './status/schemas.js'
 import { taskRoutesOptions } from './options/plugin-options.js'
-import { isFinal } from './base/snapshot.js'
 
 /** Options of `app.register(taskRoutes, options)`. */
 export interface TaskRoutesOptions {
@@ -22,9 +21,6 @@ interface TaskRoute {
   Params: { id: string }
 }
 
-const notFound = { statusCode: 404, error: 'Not Found', message: 'there is no such task' }
-const notUnfinished = { statusCode: 409, error: 'Conflict', message: 'the task has already ended' }
-
 const routes: FastifyPluginAsync<TaskRoutesOptions> = async (app, options) => {
   taskRoutesOptions(options)
   const tasks = app.backgroundTasks as AppTasks
@@ -37,12 +33,12 @@ const routes: FastifyPluginAsync<TaskRoutesOptions> = async (app, options) => {
 
   app.get<TaskRoute>('/:id', { schema: { ...getSchema } }, async (request, reply) => {
     const snapshot = await tasks.get(request.params.id)
-    return snapshot ?? reply.code(404).send(notFound)
+    return snapshot ?? reply.code(404).send(NOT_FOUND)
   })
 
   app.get<TaskRoute>('/:id/events', { exposeHeadRoute: false, schema: { ...eventsSchema } }, async (request, reply) => {
     const stream = await streams.open(request.params.id, reply.raw)
-    if (stream === undefined) return await reply.code(404).send(notFound)
+    if (stream === undefined) return await reply.code(404).send(NOT_FOUND)
     reply.headers({ 'content-type': 'text/event-stream', 'cache-control': 'no-cache', 'x-accel-buffering': 'no' })
     return await reply.send(stream)
   })
@@ -50,16 +46,8 @@ const routes: FastifyPluginAsync<TaskRoutesOptions> = async (app, options) => {
   if (options.cancel !== true) return
 
   app.delete<TaskRoute>('/:id', { schema: { ...cancelSchema } }, async (request, reply) => {
-    const { id } = request.params
-    const task = new FollowedTask(tasks, id)
-    try {
-      const snapshot = await task.get()
-      if (snapshot === undefined) return await reply.code(404).send(notFound)
-      if (isFinal(snapshot.state) || !await tasks.cancel(id, 'cancelled by request')) return await reply.code(409).send(notUnfinished)
-      return await task.get() ?? { ...snapshot, state: 'cancelled' as const }
-    } finally {
-      task.end()
-    }
+    const answer = await cancelForClient(tasks, request.params.id, 'cancelled by request')
+    return 'statusCode' in answer ? await reply.code(answer.statusCode).send(answer) : answer
   })
 }
 

@@ -52,10 +52,18 @@ async function main (): Promise<void> {
 main()`
 
 t.test('the tarball holds the built files, the types and the documents, and nothing else', async (t) => {
-  const expected = /^(dist\/(esm|cjs)\/.+(?<!\.(test|tst))(\.[cm]?js|\.d\.[cm]?ts)|dist\/cjs\/package\.json)$/
+  const expected = /^(dist\/(esm|cjs)\/.+(?<!\.(test|tst))(\.[cm]?js|\.d\.[cm]?ts)|dist\/cjs\/package\.json|dist\/dashboard\/.+)$/
   const documents = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']
   t.same(files.filter((file) => !expected.test(file) && !/^(docs|examples)\//.test(file)), documents)
   t.same(targets.filter((target) => !files.includes(target)), [], 'every target of exports is there')
+})
+
+t.test('the page of the dashboard is built, with the assets that it names, plain and compressed', async (t) => {
+  const page = files.filter((file) => file.startsWith('dist/dashboard/')).map((file) => file.slice('dist/dashboard/'.length))
+  const html = await readFile(join(unpacked, 'dist/dashboard/index.html'), 'utf8')
+  const assets = [...html.matchAll(/"\?asset=([^"]+)"/g)].map(([, name = '']) => name)
+  t.match(assets.sort(), [/^app-[0-9a-f]{12}\.js$/, /^style-[0-9a-f]{12}\.css$/])
+  t.same(page, [...assets.flatMap((name) => [name, `${name}.gz`]), 'index.html'].sort())
 })
 
 t.test('publint and attw find nothing to complain about', async (t) => {

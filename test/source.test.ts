@@ -32,10 +32,14 @@ const floorOf = (path: string): number => rooms.findIndex(([, pattern]) => patte
 const engineImports = ['options', 'base', 'errors', 'types']
 const engineOf = (path: string): string | undefined => /^lib\/engines\/([^/]+)\//.exec(path)?.[1]
 
+/** The page of the dashboard knows of the server what the server writes, and no more. */
+const pageImports = /^(lib\/dashboard\/view\.ts|types\/index\.ts)$/
+const isOfPage = (path: string): boolean => path.startsWith('lib/dashboard/page/')
+
 async function listSources (folder: string): Promise<string[]> {
   const entries = await readdir(join(root, folder), { recursive: true })
   return entries
-    .filter((entry) => /\.[cm]?ts$/.test(entry))
+    .filter((entry) => /\.([cm]?ts|tsx|css)$/.test(entry))
     .map((entry) => posix.join(folder, entry.replaceAll(sep, '/')))
 }
 
@@ -49,6 +53,7 @@ function importsOf (path: string): string[] {
   return importedFiles
     .filter(({ fileName }) => fileName.startsWith('.'))
     .map(({ fileName }) => posix.join(posix.dirname(path), fileName).replace(/js$/, 'ts'))
+    .map((imported) => sources.has(`${imported}x`) ? `${imported}x` : imported)
 }
 
 /** The first import cycle met on the way from the last file of `trail`, or undefined. */
@@ -72,6 +77,8 @@ t.test(`no source file has more than ${maxLines} lines`, async (t) => {
 /** Why a file must not import another one; undefined where it may. */
 function objection (path: string, imported: string): string | undefined {
   const [from, to] = [floorOf(path), floorOf(imported)]
+  if (isOfPage(path) && !isOfPage(imported) && !pageImports.test(imported)) return `${path} runs in a browser, and imports ${imported}`
+  if (isOfPage(imported) && !isOfPage(path)) return `${path} imports ${imported}, which runs in a browser`
   if (to < from) return `${path} imports ${imported}, which is above it`
   const engine = engineOf(path)
   if (engine === undefined || engine === engineOf(imported) || engineImports.includes(rooms[to]?.[0] ?? '')) return undefined
@@ -91,6 +98,8 @@ t.test('the test of direction names the file and the import', async (t) => {
   t.equal(objection('lib/run/executor.ts', 'lib/request/task-list.ts'),
     'lib/run/executor.ts imports lib/request/task-list.ts, which is above it')
   t.match(objection('lib/engines/memory/entry.ts', 'lib/engines/bullmq/jobs.ts'), 'an engine imports only from options')
+  t.match(objection('lib/dashboard/page/app.tsx', 'lib/dashboard/recorder.ts'), 'app.tsx runs in a browser, and imports')
+  t.match(objection('lib/dashboard/recorder.ts', 'lib/dashboard/page/format.ts'), 'which runs in a browser')
   t.equal(objection('lib/request/task-list.ts', 'lib/task/task.ts'), undefined)
 })
 

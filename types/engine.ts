@@ -1,92 +1,7 @@
-import type { FastifyBaseLogger } from 'fastify'
+import type { EngineHost } from './engine-host.js'
 import type { EnginePage, EngineQuery, StoredCounts } from './list.js'
-import type { TaskErrorSnapshot, TaskSnapshot } from './task.js'
-
-/** The retries of a stored task. The host decides on each retry, not the engine. */
-export interface StoredRetry {
-  retries: number
-  delay: number
-  factor: number
-  maxDelay: number
-  jitter: boolean
-  /** Whether the definition's `retryIf` is asked. */
-  conditional?: boolean
-}
-
-/**
- * A registered task as an engine keeps it: plain JSON without U+0000 and half surrogate pairs. Progress, results and errors are
- * such JSON too.
- */
-export interface StoredTask {
-  /** A UUID. The id stays the same in all processes and attempts. */
-  readonly id: string
-  readonly name: string
-  readonly payload: unknown
-  /** Milliseconds since 1970, as of `Date.now()`. Formatting the time would cost more than the rest of storing. */
-  readonly createdAt: number
-  /** Milliseconds that one attempt may take. The host enforces the timeout, not the engine. */
-  readonly timeout?: number
-  /** Absent when a failure is final. */
-  readonly retry?: StoredRetry
-  /** Milliseconds before the first attempt may start. */
-  readonly delay?: number
-  /** While an unfinished task of this name has the key, adding another task gives the unfinished one. */
-  readonly key?: string
-  /** A task with a lower value starts first. Absent means 0, the lowest value. */
-  readonly priority?: number
-  /** The id of the request that added the task, for the log lines of its attempts. */
-  readonly reqId?: string
-  /** The trace of the code that added the task, if OpenTelemetry is installed: W3C headers by default. */
-  readonly trace?: Readonly<Record<string, string>>
-}
-
-/** The engine's side of one attempt, which the engine passes to `run`. */
-export interface RunControl {
-  /** 1 for the first attempt, and one more for each retry. An interrupted attempt keeps its number when it runs again. */
-  readonly attempt: number
-  /** The engine aborts the signal when the task is cancelled, with the reason given to `cancel`. */
-  readonly signal: AbortSignal
-  /** The host calls `progress` with each progress value, which is JSON. */
-  progress (value: unknown): void
-  /** For an engine that keeps stacks. The host calls `failed` with the thrown value of a failed attempt, before `run` resolves. */
-  failed? (thrown: unknown): void
-}
-
-/** The outcome of an attempt. */
-export type RunOutcome =
-  | { state: 'completed', result?: unknown }
-  | { state: 'failed', error: TaskErrorSnapshot }
-  /** The attempt failed. The next attempt is due in `delay` milliseconds. */
-  | { state: 'delayed', error: TaskErrorSnapshot, delay: number }
-  | { state: 'cancelled', error: TaskErrorSnapshot }
-  /**
-   * This process gives the task back. Any worker runs it again with the same attempt number, not before `delay` milliseconds
-   * from now.
-   */
-  | { state: 'interrupted', delay?: number }
-
-/** The plugin's side of an engine, which the plugin passes to `start`. */
-export interface EngineHost {
-  readonly log: FastifyBaseLogger
-  /** Whether this process runs stored tasks. */
-  readonly worker: boolean
-  /** The option `concurrency` of the plugin. */
-  readonly concurrency: number | undefined
-  /** How many finished tasks an engine in memory keeps. */
-  readonly history: number
-  /** Runs one attempt of a stored task, with validation, timeout, log lines and `onError`. Never rejects. */
-  run (task: StoredTask, control: RunControl): Promise<RunOutcome>
-  /**
-   * Tells the host that the delay of a task is over, but the task cannot start at once. Called only by an engine whose tasks
-   * never leave this process.
-   */
-  due? (id: string): void
-  /**
-   * Tells the host that a task waits again because of `retry`. Called before the task can start, and only by an engine whose
-   * tasks never leave this process.
-   */
-  retried? (task: StoredTask): void
-}
+import type { StoredPayload, StoredTask } from './stored-task.js'
+import type { TaskSnapshot } from './task.js'
 
 /**
  * Sends statements to PostgreSQL in the transaction of its owner: a client of `pg`, or an adapter to that of another library.
@@ -141,11 +56,13 @@ export interface Engine {
   watch (id: string, onChange: () => void): () => void
   /**
    * Gives a page of the tasks in one state, without their payloads. The order is that of `app.backgroundTasks.list`. Looks at no
-   * more than `scan` tasks, however many the store holds. This method and the next three are optional.
+   * more than `scan` tasks, however many the store holds. This method and the next four are optional.
    * @throws FST_BGT_INVALID_OPTIONS when the cursor is not one of this engine
    */
   list? (query: EngineQuery): Promise<EnginePage>
   counts? (): Promise<StoredCounts>
+  /** Gives the payload of a task, unfinished or ended, as `add` got it. Undefined for a task that `get` does not know. */
+  payload? (id: string): Promise<StoredPayload | undefined>
   /**
    * Has a task that failed or was cancelled run again under its id, from attempt 1. The task takes its key in the same step of
    * the store. Resolves to false when the task is unknown, unfinished or completed, or when an unfinished task has its key.

@@ -62,7 +62,13 @@ function startAfter<Item> (items: Item[], { rankOf, idOf }: Kind<Item>, place: L
   return next < 0 ? items.length : next
 }
 
-function showUnfinished (task: BackgroundTask): Omit<ListedTask, 'where'> {
+/** The task that has ended in this process under the id. */
+export function showEnded (history: History, id: string): ListedTask | undefined {
+  const ended = history.findFinished(id)
+  return ended && { ...ENDED.show(ended), where: 'process' }
+}
+
+export function showUnfinished (task: BackgroundTask): Omit<ListedTask, 'where'> {
   const snapshot = withOrigin(structuredClone(task.toJSON()), task.owner.reqId, task.key)
   const { epochMs, nextAt } = task.ownExtras()
   if (task.state !== 'delayed' || nextAt === undefined) return snapshot

@@ -1,6 +1,7 @@
 import type { BackgroundTasksOptions, Engine, IdleOptions, NamedTask, ThreadOptions, WaitUntilOptions } from '../../types/index.js'
 import { nestAround } from '../base/around.js'
 import { MAX_DELAY_MS, type Rules, boolean, checkOptions, func, integer, isObject, number, text } from './rules.js'
+import { withoutRegisterOptions } from './register-options.js'
 import { ROUTE_RULES, type ResolvedRouteOptions, resolveRoute } from './task-options.js'
 import { THREAD_RULES, assertPossible } from './thread-options.js'
 
@@ -89,12 +90,6 @@ export function pluginOptions (options: BackgroundTasksOptions): ResolvedOptions
 /** @throws FST_BGT_INVALID_OPTIONS when an option of `taskRoutes` is wrong */
 export function taskRoutesOptions (options: object): void {
   checkOptions(withoutRegisterOptions(options), TASK_ROUTES_RULES)
-}
-
-/** Fastify passes its own options of `register` on to every plugin. */
-function withoutRegisterOptions<Options extends object> (options: Options): Options {
-  const { prefix, logLevel, logSerializers, ...own } = options as Options & Record<string, unknown>
-  return own as unknown as Options
 }
 
 const ENGINE_METHODS: ReadonlyArray<keyof Engine> = ['start', 'add', 'get', 'cancel', 'watch', 'pause', 'close']

@@ -88,8 +88,10 @@ export abstract class TaskQueue<Services extends QueueServices> implements Owner
     this.services.history.track(task, id)
   }
 
-  changed (task: BackgroundTask): void {
-    this.services.census.changed(task)
+  progressed (task: BackgroundTask): void {
+    const { census } = this.services
+    census.changed(task)
+    census.observer?.progressed(task)
   }
 
   cancel (task: BackgroundTask, reason: unknown): boolean {

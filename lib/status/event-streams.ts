@@ -1,23 +1,15 @@
 import type { ServerResponse } from 'node:http'
-import { PassThrough, type Readable, finished } from 'node:stream'
+import type { PassThrough, Readable } from 'node:stream'
 import type { AppTasks } from '../app/app-tasks.js'
+import { OpenStreams } from './open-streams.js'
 import { type News, TaskFeed } from './task-feed.js'
-
-/** How often a stream writes a comment, so that no proxy cuts a quiet stream off. */
-const HEARTBEAT_MS = 15_000
-
-/** How long clients may take to read the rest of their streams when the app closes. */
-const CLOSE_GRACE_MS = 100
 
 /** The open server-sent event streams of an app, each about one task. */
 export class EventStreams {
   readonly #tasks: AppTasks
-  /** The open streams with their responses. A stream stays open until its response is over. */
-  readonly #open = new Map<PassThrough, ServerResponse>()
+  readonly #open = new OpenStreams()
   /** The feeds of followed tasks, by id. */
   readonly #feeds = new Map<string, TaskFeed>()
-  #closed = false
-  #cutTimer: NodeJS.Timeout | undefined
 
   constructor (tasks: AppTasks) {
     this.#tasks = tasks
@@ -38,51 +30,22 @@ export class EventStreams {
       leave()
       return
     }
-    const stream = new PassThrough()
-    update = createUpdate(stream, feed, () => this.#closed)
-    const heartbeat = setInterval(() => {
-      if (!stream.writableEnded && !stream.writableNeedDrain) stream.write(': alive\n\n')
-    }, HEARTBEAT_MS)
-    stream.once('close', () => {
-      leave()
-      clearInterval(heartbeat)
-    })
-    this.#track(stream, response)
+    const stream = this.#open.open(response)
+    update = createUpdate(stream, feed, () => this.#open.isClosed)
+    stream.once('close', leave)
     update()
     return stream
   }
 
   /** Ends all streams. A stream that is opened later ends after its first event. */
   close (): void {
-    this.#closed = true
-    for (const stream of this.#open.keys()) stream.end()
-    this.#cutSoon()
+    this.#open.close()
   }
 
   #feedOf (id: string): TaskFeed {
     let feed = this.#feeds.get(id)
     if (feed === undefined) this.#feeds.set(id, feed = new TaskFeed(this.#tasks, id, () => { this.#feeds.delete(id) }))
     return feed
-  }
-
-  /** Keeps a stream until its response is over. A hook of the app may refuse the stream, and a client may stop reading. */
-  #track (stream: PassThrough, response: ServerResponse): void {
-    this.#open.set(stream, response)
-    finished(response, () => {
-      this.#open.delete(stream)
-      stream.destroy()
-      if (this.#open.size === 0) clearTimeout(this.#cutTimer)
-    })
-    if (this.#closed) this.#cutSoon()
-  }
-
-  /** Cuts the responses after a grace time. A client that does not read would hold up close. */
-  #cutSoon (): void {
-    clearTimeout(this.#cutTimer)
-    if (this.#open.size === 0) return
-    this.#cutTimer = setTimeout(() => {
-      for (const response of this.#open.values()) response.destroy()
-    }, CLOSE_GRACE_MS)
   }
 }
 

@@ -27,7 +27,7 @@ export class EngineClient {
   readonly lateCancels: LateCancels
   readonly #services: EngineClientServices
   readonly #timeout: SharedTimeout
-  readonly #isWorker: boolean
+  readonly isWorker: boolean
   #isStarted = false
   /** Called with each stored task that close would wait for in vain. */
   onUnrunnable: ((task: BackgroundTask) => void) | undefined
@@ -39,7 +39,7 @@ export class EngineClient {
     this.lateCancels = new LateCancels(this, services)
     this.#services = services
     this.#timeout = new SharedTimeout(storeTimeout)
-    this.#isWorker = worker
+    this.isWorker = worker
   }
 
   /** Starts the engine, which runs tasks if this process is a worker. */
@@ -99,7 +99,7 @@ export class EngineClient {
   /** Whether close would wait for the task in vain. Such a task is delayed, or no worker has started in this process. */
   cannotRunHere (task: BackgroundTask): boolean {
     if (!(task instanceof RegisteredTask) || task.run !== undefined) return false
-    return task.state === 'delayed' || (task.state === 'waiting' && task.place === 'here' && !(this.#isWorker && this.#isStarted))
+    return task.state === 'delayed' || (task.state === 'waiting' && task.place === 'here' && !(this.isWorker && this.#isStarted))
   }
 
   /** Marks a task as waiting: its delay is over, but no slot is free. */

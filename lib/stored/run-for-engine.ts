@@ -9,6 +9,7 @@ import { Refusals } from './refusals.js'
 import { RegisteredTask } from './registered-task.js'
 import type { Services } from './services.js'
 import { storedOptions } from './stored-options.js'
+import type { EndState } from '../task/census.js'
 import type { Owner } from '../task/task.js'
 import { withTrace } from './trace-context.js'
 
@@ -42,6 +43,11 @@ export function createRunner (services: Services, listFor: (stored: StoredTask) 
     return task
   }
 
+  /** The end of a guest is counted here and in its store. */
+  function noteEnd ({ place, state }: RegisteredTask): void {
+    if (place === 'guest') census.storedEnds[state as EndState]++
+  }
+
   /** Gives a task back to the engine, for another worker or for the next version of this one. */
   function leave (stored: StoredTask, message: string, delay: number, attempt: number, err?: unknown): RunOutcome {
     const { id: taskId, name: task } = stored
@@ -67,6 +73,7 @@ export function createRunner (services: Services, listFor: (stored: StoredTask) 
     const task = receipt ?? createGuest(stored, definition, attempt)
     if (payload.error !== undefined) {
       executor.fail(task, payload.error)
+      noteEnd(task)
       return toOutcome(task, undefined)
     }
     task.args = [payload.value, task]
@@ -76,7 +83,8 @@ export function createRunner (services: Services, listFor: (stored: StoredTask) 
         end (delay) {
           task.run = undefined
           if (task.state !== 'completed') failed?.(task.error ?? task.outcome)
-          if (delay !== undefined && task !== receipt) {
+          if (delay === undefined) noteEnd(task)
+          else if (task !== receipt) {
             task.goElsewhere(stored.id)
             census.handOver(task)
           }
@@ -84,8 +92,11 @@ export function createRunner (services: Services, listFor: (stored: StoredTask) 
         }
       }
     })
-    signal.addEventListener('abort', () => { task.cancel(reasonOf(signal)) }, { once: true })
-    executor.pushReady(task)
+    const cancel = (): void => { task.cancel(reasonOf(signal)) }
+    signal.addEventListener('abort', cancel, { once: true })
+    // An engine may have been told to cancel the task while it took it.
+    if (signal.aborted) cancel()
+    else executor.pushReady(task)
     if (task.state === 'delayed') {
       const { run } = task
       // The task starts before this immediate is called, unless functions have taken all slots.

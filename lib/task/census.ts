@@ -2,7 +2,9 @@ import type { TaskState, TaskStats } from '../../types/index.js'
 import { LinkedList } from '../base/linked-list.js'
 import { nowMs } from '../base/clock.js'
 import type { BackgroundTask, Owner } from './task.js'
+import { oldestIn } from './oldest.js'
 import { setImmediate } from '../base/real-timers.js'
+import type { TaskObserver } from './task-observer.js'
 import { Watchers } from '../base/watchers.js'
 
 /** The final states. */
@@ -15,9 +17,13 @@ export class Census {
   readonly watchers = new Watchers()
   /** Failed tasks whose `onError` has not settled. */
   readonly reporting = new Set<BackgroundTask>()
+  /** Undefined unless somebody looks at the dashboard. */
+  observer: TaskObserver | undefined = undefined
   #active = 0
   #delayed = 0
   readonly #ended = { completed: 0, failed: 0, cancelled: 0, skipped: 0 }
+  /** How many of the ended tasks a shared store counts as well. */
+  readonly storedEnds = { completed: 0, failed: 0, cancelled: 0, skipped: 0 }
   /** The lists that have unfinished tasks. */
   readonly #lists = new LinkedList<Owner>()
   readonly #emptyListeners = new Set<() => void>()
@@ -28,14 +34,17 @@ export class Census {
     if (task.owner.size === 1) this.#lists.push(task.owner)
     this.unfinished++
     this.#count(task.state, 1)
+    this.observer?.entered(task)
   }
 
   /** Changes the state of an unfinished task. */
   move (task: BackgroundTask, state: TaskState): void {
-    this.#count(task.state, -1)
+    const from = task.state
+    this.#count(from, -1)
     task.state = state
     this.#count(state, 1)
     this.changed(task)
+    this.observer?.moved(task, from)
   }
 
   /** Waiting tasks have no counter: `stats` subtracts the active and the delayed tasks from the unfinished ones. */
@@ -61,6 +70,7 @@ export class Census {
   handOver (task: BackgroundTask): void {
     this.#count(task.state, -1)
     this.#forget(task, false)
+    this.observer?.left(task)
   }
 
   /** Keeps the census from being empty until the promise of `onError` settles. The promise must not reject. */
@@ -70,6 +80,11 @@ export class Census {
       this.reporting.delete(task)
       this.#lookSoon()
     })
+  }
+
+  /** How many tasks have completed since the start. */
+  get completed (): number {
+    return this.#ended.completed
   }
 
   /** Whether every task has ended and every `onError` has settled. */
@@ -133,16 +148,4 @@ export class Census {
     const waiting = this.unfinished - active - delayed
     return { waiting, active, delayed, ...this.#ended, retries: this.retries, oldestWaitingMs: now - oldest }
   }
-}
-
-/** When the longest waiting task of the list began to wait, on the monotonic clock. Infinity when no task waits. */
-function oldestIn (list: Owner): number {
-  let oldest = Infinity
-  for (const { state, createdAt, waitingSince } of list) {
-    if (state !== 'waiting') continue
-    oldest = Math.min(oldest, waitingSince)
-    // The tasks behind this one were added later.
-    if (waitingSince === createdAt) break
-  }
-  return oldest
 }

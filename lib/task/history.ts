@@ -14,11 +14,14 @@ interface Finished {
   readonly snapshot: TaskSnapshot
   readonly reqId: string | undefined
   readonly key: string | undefined
+  /** Whether the engine knows the task. */
+  readonly isStored: boolean
 }
 
 /** Finds unfinished tasks, and the last `limit` finished ones, by id. A task enters the history when its id is first read. */
 export class History {
-  readonly #limit: number
+  /** How many finished tasks are found. */
+  readonly limit: number
   /**
    * The map holds places, not tasks. V8 leaves the tables that a Map has outgrown as they were, each linked to the next. An old
    * table keeps its values alive until the next major collection: here all the tasks, with their requests.
@@ -27,7 +30,7 @@ export class History {
   readonly #finished = new Latest<Finished>()
 
   constructor (limit: number) {
-    this.#limit = limit
+    this.limit = limit
   }
 
   /** Takes in a task whose id was read for the first time. */
@@ -71,6 +74,11 @@ export class History {
     return this.#finished.newestFirst().filter(({ id, snapshot }) => id === snapshot.id)
   }
 
+  /** The task that has ended under this id. */
+  findFinished (id: string): Readonly<Finished> | undefined {
+    return this.#finished.get(id)
+  }
+
   find (id: string): BackgroundTask | undefined {
     return this.#unfinished.get(id)?.task
   }
@@ -89,8 +97,8 @@ export class History {
   }
 
   #remember (task: BackgroundTask, id: string): void {
-    if (this.#limit === 0) return
-    const { key, owner: { reqId } } = task
-    this.#finished.set(id, { id, snapshot: task.toJSON(), reqId, key }, this.#limit)
+    if (this.limit === 0) return
+    const { key, isStored, owner: { reqId } } = task
+    this.#finished.set(id, { id, snapshot: task.toJSON(), reqId, key, isStored }, this.limit)
   }
 }

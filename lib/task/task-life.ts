@@ -33,6 +33,11 @@ export class TaskLife extends AsyncResource {
     return this.startedAt !== NOT_YET
   }
 
+  /** Whether the engine knows the task. */
+  get isStored (): boolean {
+    return false
+  }
+
   get result (): any {
     return this.state === 'completed' ? this.outcome : undefined
   }

@@ -31,6 +31,6 @@ export interface TaskOwner<OwnTask> extends Link<TaskOwner<OwnTask>>, Iterable<O
   /** Has the task be found by its id, which was read for the first time. */
   track (task: OwnTask, id: string): void
   cancel (task: OwnTask, reason: unknown): boolean
-  /** Tells the watchers of a task that its snapshot has changed. */
-  changed (task: OwnTask): void
+  /** Tells the watchers of a task that its progress has changed. */
+  progressed (task: OwnTask): void
 }

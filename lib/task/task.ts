@@ -105,7 +105,7 @@ export class BackgroundTask extends TaskLife implements Task<any> {
     const copy = copyKeepable(value, 'progress')
     if (this.finished) return
     this.ownExtras().progress = copy
-    this.owner.changed(this)
+    this.owner.progressed(this)
   }
 
   cancel (reason?: unknown): boolean {

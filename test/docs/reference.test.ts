@@ -1,8 +1,9 @@
 import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import Fastify from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
 import t from 'tap'
 import backgroundTasks, { errors } from '../../index.js'
+import { dashboard } from '../../lib/dashboard.js'
 import { taskRoutes } from '../../lib/routes.js'
 import { exportedNames, literalsOf, logLines, membersOf } from '../support/docs-program.js'
 import { blocksIn, pageAt, root, tableRows } from '../support/pages.js'
@@ -62,7 +63,8 @@ for (const [title, type, file] of [
   ['field of a snapshot', 'TaskSnapshot'],
   ['field of `threads`', 'ThreadOptions'],
   ['option of `bullmqEngine`', 'BullmqEngineOptions', 'lib/engines/bullmq/options.ts'],
-  ['option of `taskRoutes`', 'TaskRoutesOptions', 'lib/routes.ts']
+  ['option of `taskRoutes`', 'TaskRoutesOptions', 'lib/routes.ts'],
+  ['option of `dashboard`', 'DashboardOptions', 'lib/dashboard/options.ts']
 ] as const) {
   t.test(`the table of each ${title} is that of ${type}`, async (t) => {
     t.same(namesIn(rows(title)), [...membersOf(type, file).keys()].sort())
@@ -118,8 +120,8 @@ t.test('the errors table names every error and its status, in the order of the s
 t.test('the table of log lines has every line of the sources at its level, and no other', async (t) => {
   const written = logLines()
   const table = new Map(rows('level').map(([level = '', message = '']) => [message.replaceAll('`', ''), level]))
-  t.same([...table.keys()].sort(), [...written.keys()].sort())
-  for (const [message, level] of written) if (level !== undefined) t.equal(table.get(message), level, message)
+  t.same([...table.keys()].sort(), [...new Set(written.map(({ message }) => message))].sort())
+  for (const { message, level } of written) t.equal(table.get(message), level, message)
 })
 
 t.test('the table of channels has every channel of the sources, and no other', async (t) => {
@@ -133,15 +135,20 @@ t.test('the table of channels has every channel of the sources, and no other', a
   t.same(rows('channel').map(([name = '']) => name.replaceAll('`', '')), channels)
 })
 
-t.test('the table of routes has every route of taskRoutes, and no other', async (t) => {
-  const app = Fastify()
-  const routes: string[] = []
-  app.addHook('onRoute', ({ method, url }) => { if (method !== 'HEAD') routes.push(`${[method].flat().join()} ${url}`) })
-  await app.register(backgroundTasks)
-  await app.register(taskRoutes, { prefix: '/tasks', cancel: true })
-  await app.close()
-  t.same(rows('route').map(([name = '']) => name.replaceAll('`', '')), routes)
-})
+for (const [title, register] of [
+  ['route', async (app: FastifyInstance) => { await app.register(taskRoutes, { prefix: '/tasks', cancel: true }) }],
+  ['route of the dashboard', async (app: FastifyInstance) => { await app.register(dashboard, { prefix: '/background-tasks', onRequest: [], actions: true }) }]
+] as const) {
+  t.test(`the table of each ${title} has every one, and no other`, async (t) => {
+    const app = Fastify()
+    const routes: string[] = []
+    app.addHook('onRoute', ({ method, url }) => { if (method !== 'HEAD') routes.push(`${[method].flat().join()} ${url.replace(/\/$/, '')}`) })
+    await app.register(backgroundTasks)
+    await register(app)
+    await app.close()
+    t.same(rows(title).map(([name = '']) => name.replaceAll('`', '')).sort(), [...new Set(routes)].sort())
+  })
+}
 
 t.test('every message that troubleshooting knows is one of the sources', async (t) => {
   const files = (await readdir(join(root, 'lib'), { recursive: true })).filter((name) => name.endsWith('.ts'))

@@ -2,6 +2,7 @@ import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, posix, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, stop } from 'esbuild'
+import { buildPage } from '../../lib/dashboard/page/build.js'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 const parent = join(root, '.compiled')
@@ -62,6 +63,7 @@ export async function compile () {
     logLevel: 'warning'
   })))
   stop()
+  buildPage(join(tree, 'dist/dashboard'))
   mkdirSync(join(tree, 'node_modules/tap'), { recursive: true })
   writeFileSync(join(tree, 'node_modules/tap/package.json'), '{ "type": "module", "exports": "./index.js" }\n')
   writeFileSync(join(tree, 'node_modules/tap/index.js'), tap)

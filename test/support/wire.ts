@@ -36,4 +36,14 @@ export class Wire {
     this.#server.close()
     for (const socket of this.#sockets) socket.destroy()
   }
+
+  /** Closes the wire. The returned function opens it again, at the same port. */
+  cut (): () => Promise<void> {
+    const { port } = this
+    this.close()
+    return async () => {
+      this.#server.listen(port, '127.0.0.1')
+      await once(this.#server, 'listening')
+    }
+  }
 }

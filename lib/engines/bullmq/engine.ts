@@ -1,8 +1,9 @@
 import type * as Bullmq from 'bullmq'
 import type {
-  Engine, EngineAddOptions, EngineHost, EnginePage, EngineQuery, StoredCounts, StoredTask, TaskSnapshot
+  Engine, EngineAddOptions, EngineHost, EnginePage, EngineQuery, StoredCounts, StoredPayload, StoredTask, TaskSnapshot
 } from '../../../types/index.js'
 import { isFinal } from '../../base/snapshot.js'
+import { Cancellations } from './cancellations.js'
 import { Clients } from './clients.js'
 import { type JobData, idOf, isId, toJob, toSnapshot } from './jobs.js'
 import { Lookout } from './lookout.js'
@@ -13,15 +14,10 @@ import { postgresRecords } from './postgres-records.js'
 import { toPlainReason } from './reason.js'
 import type { Records } from './records.js'
 import { redisRecords } from './redis-records.js'
-import { Runner, backoffOf } from './runner.js'
+import { Runner } from './runner.js'
 import { StoreErrors } from './store-errors.js'
 import { Transactions } from './transactions.js'
-
-/** How long a worker waits after a failed fetch. The 15 seconds of BullMQ are the time within which lost tasks must run again. */
-const RUN_RETRY_MS = 1000
-
-/** A task may lose any number of workers. This is the largest integer that PostgreSQL takes. */
-const MAX_STALLED_COUNT = 2 ** 31 - 1
+import { workerOptions } from './worker-options.js'
 
 /** The engine that keeps tasks in Redis or PostgreSQL through BullMQ. */
 export class BullmqEngine implements Engine {
@@ -30,6 +26,7 @@ export class BullmqEngine implements Engine {
   readonly #clients: Clients
   readonly #errors = new StoreErrors()
   readonly #lookout: Lookout
+  #cancellations: Cancellations | undefined
   #runner: Runner | undefined
   #worker: Bullmq.Worker | undefined
   #queue: Bullmq.Queue<JobData, unknown, string> | undefined
@@ -59,20 +56,13 @@ export class BullmqEngine implements Engine {
     // If the store cannot be reached yet, the first transaction finds the schema.
     if (this.transactional) this.#inTransactions.open().catch(() => {})
     if (!host.worker) return
-    const { concurrency = host.concurrency ?? 10, lockDuration = 10_000, stalledInterval = 5_000 } = this.#options
-    const worker = this.#clients.worker(((job, token) => runner.run(job, token)) as Bullmq.Processor, {
-      concurrency,
-      lockDuration,
-      stalledInterval,
-      runRetryDelay: RUN_RETRY_MS,
-      maxStalledCount: MAX_STALLED_COUNT,
-      settings: { backoffStrategy: (attemptsMade, type, error) => backoffOf(error) }
-    })
+    const worker = this.#clients.worker(((job, token) => runner.run(job, token)) as Bullmq.Processor, workerOptions(this.#options, host))
     // The records use the connection of the worker. The connection of the queue may close while a task ends.
-    const runner = new Runner(this.#bullmq, host, this.#recordsOf(worker.getBackend()))
+    const records = this.#recordsOf(worker.getBackend())
+    const runner = new Runner(this.#bullmq, host, records)
     this.#runner = runner
     this.#worker = worker
-    this.#lookout.serve(runner)
+    this.#cancellations = new Cancellations(this.#clients, worker, records, runner)
   }
 
   async add (tasks: StoredTask[], options?: EngineAddOptions): Promise<string[]> {
@@ -94,13 +84,8 @@ export class BullmqEngine implements Engine {
     const records = await this.#find(id)
     const plain = toPlainReason(reason)
     const found = await records?.cancel(id, { reason: plain, at: Date.now() }) ?? 'none'
-    if (found === 'none') return false
     if (found === 'again') return !isFinal((await this.get(id))?.state ?? 'cancelled')
-    if (found === 'ended') return true
-    // The mark is for a worker that takes the job later. The event is for the worker that has the job now.
-    const reasonText = plain === undefined ? {} : { reason: JSON.stringify(plain) }
-    await this.queue.getBackend().publishEvent({ event: 'cancel', jobId: id, ...reasonText }, 10_000)
-    return true
+    return found !== 'none'
   }
 
   watch (id: string, onChange: () => void): () => void {
@@ -113,6 +98,10 @@ export class BullmqEngine implements Engine {
 
   async counts (): Promise<StoredCounts> {
     return await (await this.#connected()).counts()
+  }
+
+  async payload (id: string): Promise<StoredPayload | undefined> {
+    return await (await this.#find(id))?.payload(id)
   }
 
   async retry (id: string): Promise<boolean> {
@@ -133,6 +122,7 @@ export class BullmqEngine implements Engine {
 
   async close (): Promise<void> {
     this.#lookout.close()
+    this.#cancellations?.close()
     await this.#clients.close()
   }
 

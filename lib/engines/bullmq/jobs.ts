@@ -1,5 +1,5 @@
 import type { Job, JobState, JobsOptions } from 'bullmq'
-import type { StoredRetry, StoredTask, TaskErrorSnapshot, TaskSnapshot } from '../../../types/index.js'
+import type { StoredPayload, StoredRetry, StoredTask, TaskErrorSnapshot, TaskSnapshot } from '../../../types/index.js'
 import { errors } from '../../errors.js'
 import { BACKOFF } from '../../options/retry-options.js'
 import { errorSnapshot } from '../../base/snapshot.js'
@@ -68,6 +68,11 @@ export function toStored (job: TaskJob): StoredTask {
     ...(reqId !== undefined && { reqId }),
     ...(retries > 0 && { retry: { ...BACKOFF, ...retry, retries } })
   }
+}
+
+export function toPayload (data: JobData, opts: { reqId?: string }): StoredPayload {
+  const { payload, key, reqId = opts.reqId } = data
+  return { payload, ...(key !== undefined && { key }), ...(reqId !== undefined && { reqId }) }
 }
 
 export function idOf ({ id }: TaskJob): string {

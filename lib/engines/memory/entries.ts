@@ -1,4 +1,4 @@
-import type { EnginePage, EngineQuery, StoredCounts, StoredTask, TaskSnapshot, TaskState } from '../../../types/index.js'
+import type { EnginePage, EngineQuery, StoredCounts, StoredPayload, StoredTask, TaskSnapshot, TaskState } from '../../../types/index.js'
 import { isFinal } from '../../base/snapshot.js'
 import { KeyIndex } from '../../base/key-index.js'
 import { Latest } from '../../base/latest.js'
@@ -32,12 +32,21 @@ export class Entries {
 
   /** Whether the engine remembers the id, of an unfinished task or of one that has ended. */
   knows (id: string): boolean {
-    return this.#unfinished.has(id) || this.#ended.get(id) !== undefined
+    return this.#known(id) !== undefined
   }
 
   snapshot (id: string): TaskSnapshot | undefined {
-    const entry = this.#unfinished.get(id) ?? this.#ended.get(id)
+    const entry = this.#known(id)
     return entry && { ...entry.snapshot }
+  }
+
+  payload (id: string): StoredPayload | undefined {
+    const entry = this.#known(id)
+    return entry && { payload: structuredClone(entry.task.payload), ...entry.origin }
+  }
+
+  #known (id: string): Entry | undefined {
+    return this.#unfinished.get(id) ?? this.#ended.get(id)
   }
 
   add (entry: Entry): void {

@@ -32,12 +32,17 @@ export class Entry implements Ranked {
     return (this.#snapshot ??= { id, name, state: 'waiting', attempt: 1, createdAt: new Date(createdAt).toISOString() })
   }
 
+  /** Where the task comes from. */
+  get origin (): Pick<StoredTask, 'reqId' | 'key'> {
+    const { reqId, key } = this.task
+    return { ...(reqId !== undefined && { reqId }), ...(key !== undefined && { key }) }
+  }
+
   get listed (): StoredSnapshot {
-    const { snapshot, dueAt, task: { reqId, key } } = this
+    const { snapshot, dueAt, origin } = this
     return {
       ...snapshot,
-      ...(reqId !== undefined && { reqId }),
-      ...(key !== undefined && { key }),
+      ...origin,
       ...(snapshot.state === 'delayed' && { nextRunAt: new Date(dueAt).toISOString() })
     }
   }

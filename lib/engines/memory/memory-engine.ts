@@ -1,4 +1,4 @@
-import type { Engine, EngineHost, EnginePage, EngineQuery, RunOutcome, StoredCounts, StoredTask, TaskSnapshot } from '../../../types/index.js'
+import type { Engine, EngineHost, EnginePage, EngineQuery, RunOutcome, StoredCounts, StoredPayload, StoredTask, TaskSnapshot } from '../../../types/index.js'
 import { PriorityQueue } from '../../base/priority-queue.js'
 import { Paced } from '../../base/turn-budget.js'
 import { Entries } from './entries.js'
@@ -59,6 +59,7 @@ class MemoryEngine implements Engine {
 
   readonly list = async (query: EngineQuery): Promise<EnginePage> => this.#entries.list(query)
   readonly counts = async (): Promise<StoredCounts> => this.#entries.counts()
+  readonly payload = async (id: string): Promise<StoredPayload | undefined> => this.#entries.payload(id)
 
   async retry (id: string): Promise<boolean> {
     // Before the start, no host can be told that the task waits again.
