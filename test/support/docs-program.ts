@@ -60,40 +60,61 @@ export function membersOf (name: string, file = 'types/index.ts'): Map<string, s
   }))
 }
 
-/** The texts that an expression can be, as far as its type says: those of a literal, a constant, a union, or a template of these. */
-function textsOf (expression: ts.Expression): string[] {
-  if (ts.isTemplateExpression(expression)) {
-    return expression.templateSpans.reduce<string[]>((texts, { expression, literal }) =>
-      texts.flatMap((text) => textsOf(expression).map((middle) => text + middle + literal.text)), [expression.head.text])
-  }
-  const type = checker.getTypeAtLocation(expression)
-  const types = type.isUnion() ? type.types : [type]
-  return types.flatMap((type) => type.isStringLiteral() ? [type.value] : [])
+const sourcesOfLib = program.getSourceFiles().filter(({ fileName }) => fileName.startsWith(join(root, 'lib/')) && !fileName.includes('/conformance/'))
+
+interface Call {
+  readonly node: ts.CallExpression
+  readonly parameters: readonly ts.Symbol[]
 }
 
-/** What a call says of the level of its line: `log.warn(…)`, or `write(task, 'warn', …)`. */
+/** All calls in the sources of the package. */
+function findCalls (): Call[] {
+  const calls: Call[] = []
+  const visit = (node: ts.Node): void => {
+    if (ts.isCallExpression(node)) calls.push({ node, parameters: checker.getResolvedSignature(node)?.getParameters() ?? [] })
+    ts.forEachChild(node, visit)
+  }
+  for (const source of sourcesOfLib) visit(source)
+  return calls
+}
+
+export interface LogLine {
+  readonly message: string
+  /** What the call says of the level: `log.warn(…)`, or `write(task, 'warn', …)`. */
+  readonly level: string | undefined
+}
+
 function levelOf ({ expression, arguments: given }: ts.CallExpression): string | undefined {
   const words = [ts.isPropertyAccessExpression(expression) ? expression.name.text : '', ...given.map((argument) => ts.isStringLiteral(argument) ? argument.text : '')]
   return words.find((word) => ['debug', 'info', 'warn', 'error'].includes(word))
 }
 
 /**
- * The messages of all log lines in the sources, each with its level where the call tells it. A message is what is passed to a
- * parameter named `msg` or `message`.
+ * The texts that an expression can be: a literal, a constant, a union, a template of these, or what callers pass to a parameter.
+ * An expression that cannot be told is a text itself, which no table has.
  */
-export function logLines (): Map<string, string | undefined> {
-  const lines = new Map<string, string | undefined>()
-  const visit = (node: ts.Node): void => {
-    if (ts.isCallExpression(node) && node.expression.getText() !== 'createError') {
-      const parameters = checker.getResolvedSignature(node)?.getParameters() ?? []
-      const index = parameters.findIndex(({ name }) => name === 'msg' || name === 'message')
-      const argument = node.arguments[index]
-      if (argument !== undefined) for (const text of textsOf(argument)) lines.set(text, levelOf(node))
-    }
-    ts.forEachChild(node, visit)
+function textsOf (expression: ts.Expression, level: string | undefined, calls: readonly Call[]): LogLine[] {
+  if (ts.isTemplateExpression(expression)) {
+    return expression.templateSpans.reduce<LogLine[]>((lines, { expression, literal }) => lines.flatMap(({ message }) =>
+      textsOf(expression, level, calls).map((middle) => ({ message: message + middle.message + literal.text, level: middle.level }))),
+    [{ message: expression.head.text, level }])
   }
-  for (const source of program.getSourceFiles()) {
-    if (source.fileName.startsWith(join(root, 'lib/')) && !source.fileName.includes('/conformance/')) visit(source)
-  }
-  return lines
+  const type = checker.getTypeAtLocation(expression)
+  const types = type.isUnion() ? type.types : [type]
+  if (types.every((part) => part.isStringLiteral())) return types.map(({ value }) => ({ message: value, level }))
+  const declaration = checker.getSymbolAtLocation(expression)?.valueDeclaration
+  if (declaration === undefined || !ts.isParameter(declaration)) return [{ message: expression.getText(), level }]
+  return calls.flatMap(({ node, parameters }) => {
+    const argument = node.arguments[parameters.findIndex(({ valueDeclaration }) => valueDeclaration === declaration)]
+    return argument === undefined ? [] : textsOf(argument, level ?? levelOf(node), calls)
+  })
+}
+
+/** The log lines that the sources of the package write: what they pass to the parameter `msg` of a logger. */
+export function logLines (): LogLine[] {
+  const calls = findCalls()
+  return calls.flatMap(({ node, parameters }) => {
+    const message = node.arguments[parameters.findIndex(({ name }) => name === 'msg')]
+    return message === undefined ? [] : textsOf(message, levelOf(node), calls)
+  })
 }
