@@ -116,7 +116,7 @@ export function budgetVerdicts (measured: Measured): string {
   return [...controlNotes(measured.cpu), ...noiseNotes(measured.fairness), ...verdicts].join('\n')
 }
 
-/** The table for the README. */
+/** The table for docs/benchmarks.md. */
 export function budgetTable (measured: Measured): string {
   const head = ['', 'this plugin', 'hand-written list', 'setImmediate', 'budget']
   return markdownTable(head, budgetLines(measured).map(({ what, unit, digits, limit, plugin, list, immediate }) =>
