@@ -41,8 +41,8 @@ async function plugin (app: FastifyInstance, options: BackgroundTasksOptions): P
 
   app.addHook('onReady', async () => {
     const { worker, concurrency, history } = resolved
-    if (worker) services.registry.assertImplemented()
-    const { client, schedules } = services
+    const { client, registry, schedules } = services
+    registry.start(worker)
     await schedules.load()
     const listFor = ({ reqId }: StoredTask): TaskList =>
       new TaskList(services, resolved.route, { server: app, log: reqId === undefined ? app.log : app.log.child({ reqId }), reqId })

@@ -2,6 +2,7 @@ import type { CpuResults } from './cpu.js'
 import type { HeapFigures } from './heap.js'
 import type { OthersFigures } from './others.js'
 import type { StoredFigures } from './stored.js'
+import type { WorkerFigures } from './stored-worker.js'
 import { differences, median, ratios } from './statistics.js'
 import { markdownTable, withSpread } from './table.js'
 
@@ -13,6 +14,7 @@ export interface Measured {
   fairness?: OthersFigures[]
   cpuTasks?: OthersFigures[]
   stored?: StoredFigures
+  worker?: WorkerFigures
 }
 
 /** One line of what the plugin may cost, beside what people do without it. */
@@ -77,9 +79,18 @@ function storedLines (stored: StoredFigures | undefined): Line[] {
   ]
 }
 
+function workerLines (worker: WorkerFigures | undefined): Line[] {
+  return [1, 10, 50].map((concurrency) => {
+    const own = worker?.get(`plugin-${concurrency}`)
+    const plugin = own && median(ratios(own.micros, worker!.get(`hand-${concurrency}`)!.micros))
+    return { what: `CPU of a worker for each task, concurrency ${concurrency}, more than a bare Worker`, unit: 'x', digits: 2, limit: 1.15, plugin }
+  })
+}
+
 /** The lines of the budget that were measured. */
-function budgetLines ({ cpu, heap, fairness, cpuTasks, stored }: Measured): Line[] {
-  return [...cpuLines(cpu), ...heapLines(heap), ...othersLines(fairness, cpuTasks), ...storedLines(stored)].filter(({ plugin }) => plugin !== undefined)
+function budgetLines ({ cpu, heap, fairness, cpuTasks, stored, worker }: Measured): Line[] {
+  const lines = [cpuLines(cpu), heapLines(heap), othersLines(fairness, cpuTasks), storedLines(stored), workerLines(worker)].flat()
+  return lines.filter(({ plugin }) => plugin !== undefined)
 }
 
 /** How far two identical servers were apart: differences below that mean nothing. */
@@ -105,7 +116,7 @@ export function budgetVerdicts (measured: Measured): string {
   return [...controlNotes(measured.cpu), ...noiseNotes(measured.fairness), ...verdicts].join('\n')
 }
 
-/** The table for the README. */
+/** The table for docs/benchmarks.md. */
 export function budgetTable (measured: Measured): string {
   const head = ['', 'this plugin', 'hand-written list', 'setImmediate', 'budget']
   return markdownTable(head, budgetLines(measured).map(({ what, unit, digits, limit, plugin, list, immediate }) =>

@@ -13,15 +13,15 @@ export interface Flags {
 
 export const usage = `Usage: tsx benchmark/run.ts [options]
 
-  --only LIST     parts (cpu, heap, fairness, cpu-tasks, stored) and CPU variants (plugin-1, list-1, ...) to measure; all by default
+  --only LIST     parts (cpu, heap, fairness, cpu-tasks, stored, worker, dashboard) and CPU variants (plugin-1, list-1, ...) to measure; all by default
   --rounds N      rounds of the CPU part, the others take half as many (10)
-  --requests N    requests per CPU variant and round, a fifth of them for stored tasks (40000)
-  --seconds N     length of each run of fairness and cpu-tasks (6)
+  --requests N    requests per CPU variant and round, a fifth of them for stored tasks and workers (40000)
+  --seconds N     length of each run of fairness and cpu-tasks, a tenth of the soak of the dashboard (6)
   --plugin PATH   module to measure instead of this package, built afresh
   --no-build      measure dist as it is
   --help`
 
-const PARTS = ['cpu', 'heap', 'fairness', 'cpu-tasks', 'stored']
+const PARTS = ['cpu', 'heap', 'fairness', 'cpu-tasks', 'stored', 'worker', 'dashboard']
 
 function positiveInteger (name: string, value: string): number {
   const number = Number(value)

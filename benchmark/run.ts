@@ -5,10 +5,12 @@ import { pluginUrl as findPlugin } from './build.js'
 import { cpuTable, measureCpu } from './cpu.js'
 import { measureCpuTasks } from './cpu-tasks.js'
 import { measureFairness } from './fairness.js'
+import { dashboardTable, measureDashboard, soakLine } from './dashboard.js'
 import { readFlags, usage, type Flags } from './flags.js'
 import { heapTable, measureHeap } from './heap.js'
 import { othersTable } from './others.js'
 import { latencyTable, measureStored, storedTable } from './stored.js'
+import { measureWorker, workerTable } from './stored-worker.js'
 
 function progress (text: string): void {
   process.stderr.write(`${text}\n`)
@@ -54,6 +56,24 @@ async function run (flags: Flags): Promise<void> {
       console.log('\nFrom the reply, read by the client, to the start of the task in an idle worker; below zero it started before\n')
       console.log(latencyTable(measured.stored))
     }
+  }
+  if (parts.has('worker')) {
+    if (withoutRedis) {
+      console.log(`\nworker: not measured, ${withoutRedis}`)
+    } else {
+      const runs = Math.ceil(rounds / 2)
+      const tasks = Math.ceil(requests / 5)
+      measured.worker = await measureWorker({ rounds: runs, tasks, pluginUrl, onRound: round => progress(`worker: round ${round} of ${runs}`) })
+      console.log(`\nTasks run by a worker, ${runs} rounds of ${tasks} tasks: median, with the quartiles of the slices\n`)
+      console.log(workerTable(measured.worker))
+    }
+  }
+  if (parts.has('dashboard')) {
+    const runs = Math.ceil(rounds / 2)
+    const figures = await measureDashboard({
+      rounds: runs, requests, soakSeconds: 10 * seconds, pluginUrl, onRound: round => progress(`dashboard: round ${round} of ${runs}`)
+    })
+    console.log(`\nThe dashboard, ${runs} rounds: median, with the smallest and the largest round\n\n${dashboardTable(figures)}\n\n${soakLine(figures.soak)}`)
   }
   console.log(`\n${budgetVerdicts(measured)}\n\n${budgetTable(measured)}`)
 }

@@ -22,7 +22,8 @@ closeWithGrace({ delay: 15_000, logger: app.log }, async ({ err }) => {
 const url = await app.listen({ host: '127.0.0.1', port: Number(process.env['PORT'] ?? 3000) })
 
 console.log(`
-Try, in another terminal:
+Open ${url} in a browser: it has a button for each request, and a link to the dashboard.
+Or try, in another terminal:
 
   # 201 at once; the welcome e-mail follows
   curl -i ${url}/signup -H 'content-type: application/json' -d '{"email":"ann@example.com"}'

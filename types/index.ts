@@ -59,7 +59,8 @@ export interface RequestBackgroundTasks extends TaskAdder {
    * Stores the registered tasks now, not when the reply leaves. The present status code decides on `when`. After `flush`,
    * `task.id` is the id under which the task is stored.
    * @throws FST_BGT_ENGINE when the engine does not store the tasks within `storeTimeout`
-   * @throws FST_BGT_INVALID_OPTIONS when `client` has no `query`, or the engine is not `transactional`
+   * @throws FST_BGT_INVALID_OPTIONS when `client` has no `query`, the engine is not `transactional`, or one of `tasks` does not wait to
+   * be stored
    */
   flush (options?: FlushOptions): Promise<void>
 }
@@ -96,7 +97,8 @@ export interface AppBackgroundTasks extends TaskAdder {
   idle (options?: IdleOptions): Promise<void>
   stats (): TaskStats
   /**
-   * As `flush` of a request. With a client, call `flush` in the turn of `add`: tasks of an earlier turn are being stored already.
+   * As `flush` of a request. With a client, call `flush` right behind `add`, without an `await` between them: soon after, the tasks of the
+   * app are stored by themselves. With `tasks`, `flush` rejects when it comes too late, and takes no task of other code.
    * @throws FST_BGT_ENGINE, FST_BGT_INVALID_OPTIONS as there
    */
   flush (options?: FlushOptions): Promise<void>
@@ -110,7 +112,8 @@ export interface AppBackgroundTasks extends TaskAdder {
    * Registers named tasks. The engine stores a registered task when it is added, and a worker runs it. Call `register` before
    * the app is ready.
    * @throws FST_BGT_DUPLICATE_TASK when a name is taken
-   * @throws FST_BGT_INVALID_TASK when a task was not made by `defineTask`
+   * @throws FST_BGT_INVALID_TASK when a task was not made by `defineTask`. When the app has started, also for a declaration in a worker
+   * @throws FST_BGT_INVALID_OPTIONS when the app has started, for a task with a schedule
    */
   register (...tasks: NamedTask[]): void
   /**

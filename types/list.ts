@@ -38,7 +38,10 @@ export interface TaskPage {
   scanned: number
 }
 
-/** How many tasks a store that processes share holds in each state. */
+/**
+ * How many tasks a store that processes share holds in each state. A number above 10 000 in PostgreSQL may be some seconds old: it
+ * is kept for twenty times as long as it took to count.
+ */
 export interface StoredCounts {
   waiting: number
   active: number

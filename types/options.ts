@@ -91,6 +91,12 @@ export interface FlushOptions {
    * @default none
    */
   client?: TransactionClient
+  /**
+   * Only these tasks, each of which must wait to be stored. `flush` rejects when one of them does not: it was stored already, or is
+   * no registered task of this list.
+   * @default all tasks that wait to be stored, whoever has added them
+   */
+  tasks?: ReadonlyArray<Task<any>>
 }
 
 /** Options of `idle`. */

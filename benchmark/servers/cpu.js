@@ -1,5 +1,6 @@
 import fastify from 'fastify'
 import { devNull } from 'node:os'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { answer, listen, reach, spec } from './control.js'
 import { prepareWay } from './ways.js'
 
@@ -36,6 +37,14 @@ const schema = { response: { 200: { type: 'object', properties: { hello: { type:
 app.get('/', { schema }, handler)
 
 answer({
+  async heapMegabytes (requests) {
+    await reach(() => finished, requests * spec.tasks)
+    for (let i = 0; i < 4; i++) {
+      await nextTurn()
+      globalThis.gc()
+    }
+    return process.memoryUsage().heapUsed / 2 ** 20
+  },
   async cpuMicros (requests) {
     await reach(() => finished, requests * spec.tasks)
     const { user, system } = process.cpuUsage()

@@ -7,7 +7,7 @@ import { answer, listen, reach, spec } from './control.js'
 
 // Plain JavaScript, so that the process measured runs what node runs in production and no transform of ours.
 
-const { way, role, tasks, connection, queue: name, pluginUrl, engineUrl } = spec
+const { way, role, tasks, concurrency = 10, connection, queue: name, pluginUrl, engineUrl } = spec
 const payload = { to: 'ann@example.com', template: 'welcome' }
 const schema = {
   type: 'object', properties: { to: { type: 'string' }, template: { type: 'string' } }, required: ['to', 'template']
@@ -15,13 +15,25 @@ const schema = {
 
 let finished = 0
 let startedAt = 0
+/** The tasks that `drain` waits for, and what they have taken so far. */
+let drained
+let durationMs = 0
+
+function cpuMicros () {
+  const { user, system } = process.cpuUsage()
+  return user + system
+}
 
 function work () {
   startedAt = performance.timeOrigin + performance.now()
   finished++
+  if (drained === undefined) return
+  if (drained.startedAt === undefined) Object.assign(drained, { startedAt, micros: cpuMicros() })
+  if (finished === drained.expected) drained.resolve({ durationMs: startedAt - drained.startedAt, micros: cpuMicros() - drained.micros })
 }
 
-const app = fastify({ logger: { level: 'info', file: devNull } })
+// A connection is idle while the other servers are measured.
+const app = fastify({ logger: { level: 'info', file: devNull }, keepAliveTimeout: 600_000 })
 
 const STORE_TIMEOUT_MS = 2000
 
@@ -45,7 +57,7 @@ async function inTime (promise) {
 function byHand () {
   const removeOnComplete = { age: 86_400 }
   if (role === 'worker') {
-    return new Worker(name, async () => { work() }, { connection: { ...connection, maxRetriesPerRequest: null }, concurrency: 10 })
+    return new Worker(name, async () => { work() }, { connection: { ...connection, maxRetriesPerRequest: null }, concurrency })
   }
   const queue = new Queue(name, { connection })
   const validate = new Ajv().compile(schema)
@@ -68,7 +80,7 @@ async function byPlugin () {
   const { default: backgroundTasks, defineTask } = await import(pluginUrl)
   const { bullmqEngine } = await import(engineUrl)
   const mail = defineTask({ name: 'mail', payload: schema, retry: 3, handler: async () => { work() } })
-  const engine = bullmqEngine({ connection, queue: name, concurrency: 10 })
+  const engine = bullmqEngine({ connection, queue: name, concurrency })
   await app.register(backgroundTasks, { tasks: [mail], engine, worker: role === 'worker' })
   app.get('/', async (request) => {
     for (let i = 0; i < tasks; i++) request.backgroundTasks.add(mail, payload)
@@ -80,10 +92,15 @@ if (way === 'plugin') await byPlugin()
 else byHand()
 
 answer({
-  async cpuMicros () {
-    const { user, system } = process.cpuUsage()
-    return user + system
+  cpuMicros,
+  /** Microseconds of CPU from the start of the next task to that of the last one expected. */
+  async drain (expected) {
+    const figures = await new Promise((resolve) => { drained = { expected, resolve } })
+    drained = undefined
+    durationMs = figures.durationMs
+    return figures.micros
   },
+  drainedIn: () => durationMs,
   async finished (expected) {
     await reach(() => finished, expected)
     return startedAt

@@ -38,9 +38,13 @@ function fireAndForget () {
   }
 }
 
-async function thisPlugin (app, pluginUrl) {
+async function thisPlugin (app, { pluginUrl, dashboard }) {
   const { default: backgroundTasks } = await import(pluginUrl)
   await app.register(backgroundTasks)
+  if (dashboard) {
+    const { default: page } = await import(new URL('lib/dashboard.js', pluginUrl))
+    await app.register(page, { prefix: '/background-tasks', onRequest: (request, reply, done) => done() })
+  }
   return function add (request, fn, ...args) {
     request.backgroundTasks.add(fn, ...args)
   }
@@ -49,6 +53,6 @@ async function thisPlugin (app, pluginUrl) {
 const ways = { bare: () => undefined, list: handWrittenList, immediate: fireAndForget, plugin: thisPlugin }
 
 /** Makes the app run tasks in the way asked for and gives the function that adds one. */
-export async function prepareWay (app, { way, pluginUrl }) {
-  return await ways[way](app, pluginUrl)
+export async function prepareWay (app, spec) {
+  return await ways[spec.way](app, spec)
 }

@@ -3,10 +3,12 @@ import { BullMQAdapter } from '@bull-board/api/bullMQAdapter'
 import { FastifyAdapter } from '@bull-board/fastify'
 import { type TypeBoxTypeProvider, Type } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyServerOptions } from 'fastify'
-// In an app of your own: from 'fastify-background-tasks', 'fastify-background-tasks/bullmq' and 'fastify-background-tasks/routes'
+// In an app of your own: from 'fastify-background-tasks' and its subpaths '/bullmq', '/dashboard' and '/routes'
 import backgroundTasks, { type NamedTask } from '../../index.js'
 import { bullmqEngine } from '../../lib/bullmq.mjs'
+import { dashboard } from '../../lib/dashboard.js'
 import { taskRoutes } from '../../lib/routes.js'
+import { onlyThisMachine } from '../hooks/only-this-machine.js'
 import { countWords } from './count-words.js'
 
 export interface QueueAppOptions {
@@ -36,8 +38,9 @@ export async function buildQueueApp ({ redis, worker, tasks, logger = false }: Q
     return await reply.code(202).header('location', `/texts/${task.id}`).send({ id: task.id })
   })
 
-  // In an app of your own: behind a log-in, as it shows every payload.
+  // In an app of your own: behind a log-in. The board of BullMQ shows every payload.
   if (!worker) {
+    await app.register(dashboard, { prefix: '/background-tasks', onRequest: onlyThisMachine, actions: true })
     const board = new FastifyAdapter()
     createBullBoard({ queues: [new BullMQAdapter(engine.queue)], serverAdapter: board })
     board.setBasePath('/admin/queues')

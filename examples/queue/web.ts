@@ -22,5 +22,5 @@ Start workers in other terminals: npx tsx examples/queue/worker.ts. Then try:
   # its progress and its end, as server-sent events
   curl ${url}/texts/ID/events
 
-The dashboard is at ${url}/admin/queues. Kill a worker with kill -9: another one does its work.
+The dashboard is at ${url}/background-tasks, and the board of BullMQ at ${url}/admin/queues. Kill a worker with kill -9: another one does its work.
 `)

@@ -1,5 +1,6 @@
 import type { TaskQuery } from '../../types/index.js'
 import { describe, errors } from '../errors.js'
+import { isObject } from '../options/rules.js'
 
 /** Where a page ends: after a task of this process, or where the engine says. Without `cursor` the engine begins. */
 export type ListPlace = { readonly rank: number, readonly id: string } | { readonly cursor?: string }
@@ -13,7 +14,8 @@ export function toCursor ({ state, name }: TaskQuery, place: ListPlace): string 
 export function fromCursor ({ state, name = '', cursor }: TaskQuery & { cursor: string }): ListPlace {
   try {
     const [ofState, ofName, place] = JSON.parse(Buffer.from(cursor, 'base64url').toString())
-    if (ofState === state && ofName === name && isPlace(place)) return place
+    const found = toPlace(place)
+    if (ofState === state && ofName === name && found !== undefined) return found
   } catch {
     // Not JSON, or no array.
   }
@@ -21,7 +23,12 @@ export function fromCursor ({ state, name = '', cursor }: TaskQuery & { cursor: 
     `option "cursor" must be that of a page of the same state and name, received ${describe(cursor)}`)
 }
 
-function isPlace (place: any): place is ListPlace {
-  const { rank, id, cursor } = place
-  return (typeof rank === 'number' && typeof id === 'string') || cursor === undefined || typeof cursor === 'string'
+/** The place in a cursor, which comes from outside. Undefined for any other value. */
+function toPlace (value: unknown): ListPlace | undefined {
+  if (!isObject(value)) return undefined
+  const { rank, id, cursor } = value as Record<string, unknown>
+  if (typeof rank === 'number' && typeof id === 'string') return { rank, id }
+  if (rank !== undefined || id !== undefined) return undefined
+  if (cursor === undefined) return {}
+  return typeof cursor === 'string' ? { cursor } : undefined
 }

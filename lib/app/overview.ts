@@ -31,19 +31,21 @@ async function listStored (
   const own = new Set(census.tasks().map(({ extras }) => extras?.id))
   const where: ListedTask['where'] = client.isLocal ? 'process' : 'stored'
   let cursor = start
+  let left = MAX_SCANNED
   do {
     const query = {
-      state, limit: limit - page.tasks.length, scan: MAX_SCANNED - page.scanned, ...(name !== undefined && { name }), ...(cursor !== undefined && { cursor })
+      state, limit: limit - page.tasks.length, scan: left, ...(name !== undefined && { name }), ...(cursor !== undefined && { cursor })
     }
     const { tasks, scanned, cursor: next } = await ask(client, query)
     for (const task of tasks) {
       const { key, ...rest } = task
       if (!own.has(task.id) && !history.has(task.id)) page.tasks.push(withOrigin({ ...rest, where }, task.reqId, key))
     }
+    page.scanned += scanned
     // An engine that looks at nothing must not be asked for ever.
-    page.scanned += Math.max(1, scanned)
+    left -= Math.max(1, scanned)
     cursor = next
-  } while (cursor !== undefined && page.tasks.length < limit && page.scanned < MAX_SCANNED)
+  } while (cursor !== undefined && page.tasks.length < limit && left > 0)
   return cursor === undefined ? page : { ...page, cursor }
 }
 

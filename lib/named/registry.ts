@@ -20,6 +20,8 @@ export class Registry {
   readonly #definitions = new Map<string, Definition>()
   readonly scheduled: ScheduledTask[] = []
   readonly #checkPayload: CheckPayload
+  /** Whether this process runs stored tasks. Undefined until the app starts. */
+  #isWorker: boolean | undefined
 
   /** `plugin`: the options of the plugin, which apply to a task without options of its own. `checkPayload`: throws for one too large. */
   constructor (plugin: ResolvedTaskOptions, checkPayload: CheckPayload = (name, payload) => payload) {
@@ -30,7 +32,8 @@ export class Registry {
   /**
    * Registers all of the tasks or none.
    * @throws FST_BGT_INVALID_TASK when a value is no named task, FST_BGT_DUPLICATE_TASK when a name is taken,
-   * FST_BGT_INVALID_PAYLOAD when the payload of a schedule does not fit
+   * FST_BGT_INVALID_PAYLOAD when the payload of a schedule does not fit. After `start`, what `start` would have refused, and
+   * FST_BGT_INVALID_OPTIONS for a schedule, which would never tick
    */
   register (tasks: readonly unknown[]): void {
     const added = new Map<string, Definition>()
@@ -41,6 +44,7 @@ export class Registry {
       }
       const { name } = definition
       if (this.#definitions.has(name) || added.has(name)) throw new errors.FST_BGT_DUPLICATE_TASK(name)
+      if (this.#isWorker !== undefined) assertTimely(definition, this.#isWorker)
       added.set(name, definition)
     }
     const scheduled = [...added.values()].flatMap((definition) => toScheduled(definition, this.#checkPayload))
@@ -63,9 +67,13 @@ export class Registry {
     return found
   }
 
-  /** @throws FST_BGT_INVALID_TASK when a worker could not run one of the tasks */
-  assertImplemented (): void {
-    for (const { name, isDeclaration } of this.#definitions.values()) if (isDeclaration) throw notImplemented(name)
+  /**
+   * Called when the app starts. A plugin may register more tasks after that, in an onReady hook of its own.
+   * @throws FST_BGT_INVALID_TASK when a worker could not run one of the tasks
+   */
+  start (isWorker: boolean): void {
+    this.#isWorker = isWorker
+    if (isWorker) for (const definition of this.#definitions.values()) assertImplemented(definition)
   }
 
   find (name: string): Definition | undefined {
@@ -103,6 +111,18 @@ function toScheduled (definition: Definition, checkPayload: CheckPayload): Sched
   } catch (cause) {
     throw new errors.FST_BGT_INVALID_PAYLOAD(`option "schedule.payload" of task "${name}" does not fit: ${messageOf(cause)}`, { cause })
   }
+}
+
+function assertImplemented ({ name, isDeclaration }: Definition): void {
+  if (isDeclaration) throw notImplemented(name)
+}
+
+/** Refuses a task that is registered too late for what it needs. */
+function assertTimely (definition: Definition, isWorker: boolean): void {
+  if (isWorker) assertImplemented(definition)
+  if (definition.schedule === undefined) return
+  throw new errors.FST_BGT_INVALID_OPTIONS(
+    `option "schedule" must be that of a task registered before the app is ready, received that of task "${definition.name}"`)
 }
 
 function notRegistered ({ name }: Definition): Error {

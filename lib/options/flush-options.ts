@@ -6,14 +6,15 @@ const RULES: Rules<FlushOptions> = {
   client: {
     must: 'an object with a function "query"',
     check: (value: Partial<TransactionClient> | null) => typeof value?.query === 'function'
-  }
+  },
+  // The outbox checks the tasks.
+  tasks: { must: 'an array of tasks', check: Array.isArray }
 }
 
 /** @throws FST_BGT_INVALID_OPTIONS when an option of `flush` is wrong, or the engine cannot use the client */
-export function flushClient (options: FlushOptions, engine: Engine): TransactionClient | undefined {
+export function flushOptions (options: FlushOptions, engine: Engine): FlushOptions {
   checkOptions(options, RULES)
-  const { client } = options
-  if (client === undefined || engine.transactional === true) return client
+  if (options.client === undefined || engine.transactional === true) return options
   throw new errors.FST_BGT_INVALID_OPTIONS(
     `option "client" needs an engine with transactions, such as bullmqEngine({ postgres }), received ${describe(engine)}`)
 }

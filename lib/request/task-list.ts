@@ -1,10 +1,10 @@
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { FlushOptions, NamedTaskOptions, RequestBackgroundTasks, ResponseEnd, TaskOptions, WaitUntilOptions } from '../../types/index.js'
 import { isThenable } from '../run/attempt.js'
-import { addChannel, responseChannel, runChannel } from '../run/channels.js'
+import { addChannel, needRequest, responseChannel } from '../run/channels.js'
 import { type Definition, definitionOf } from '../named/definition.js'
 import { assertLocal, namedCall } from '../named/named-call.js'
-import { flushClient } from '../options/flush-options.js'
+import { flushOptions } from '../options/flush-options.js'
 import { type ResolvedRouteOptions, type ResolvedTaskOptions, taskOptions } from '../options/task-options.js'
 import { isObject, isPlainObject } from '../options/rules.js'
 import { invalidTask } from './invalid-task.js'
@@ -76,10 +76,12 @@ export class TaskList extends TaskQueue<Services> implements RequestBackgroundTa
   }
 
   async flush (options: FlushOptions = {}): Promise<void> {
-    const client = flushClient(options, this.services.client.engine)
+    const { client, admission } = this.services
+    const { client: lent, tasks } = flushOptions(options, client.engine)
     // An earlier plugin's onRequest hook may call `flush` before our own hook has the reply.
     const sent = this.request && { outcome: 'sent' as const, statusCode: this.reply?.statusCode ?? UNSET_STATUS }
-    await this.#outbox?.flush(this.response ?? sent, client)
+    // A captured task is in no outbox.
+    await this.#keeper.flush(this.response ?? sent, lent, admission.capture === undefined ? tasks : undefined)
   }
 
   /** Stores the tasks whose `when` this status code meets. Undefined when the reply need not wait. */
@@ -92,20 +94,19 @@ export class TaskList extends TaskQueue<Services> implements RequestBackgroundTa
     if (this.isReleased) return
     this.limit = this.#options.requestConcurrency
     this.#log = this.log
-    const { request, services: { census, executor } } = this
+    const { request, services: { admission, census, executor } } = this
     const response = this.response = { outcome, statusCode }
     if (this.#hasAdded && responseChannel.hasSubscribers) responseChannel.publish({ request, response })
     census.observer?.responded(this)
     this.reply = undefined
     // A waiting task must not keep the request's sockets, body and reply alive.
-    if (!this.#isLookedAt) this.request = undefined
+    if (!needRequest() && admission.capture === undefined) this.request = undefined
     this.#outbox?.end()
     executor.wake(this)
   }
 
-  /** Whether a channel or a capture needs the request of a task. */
-  get #isLookedAt (): boolean {
-    return addChannel.hasSubscribers || runChannel.hasSubscribers || this.services.admission.capture !== undefined
+  get #keeper (): Outbox {
+    return (this.#outbox ??= new Outbox(this.services.client, this.services.executor))
   }
 
   /** `given`: the options of the call. A function that was added with options receives its task as the last argument. */
@@ -126,7 +127,7 @@ export class TaskList extends TaskQueue<Services> implements RequestBackgroundTa
 
   /** `tickId`: the id of the task of a tick. */
   protected addNamed (named: Definition, given: unknown, callOptions?: NamedTaskOptions, tickId?: string): BackgroundTask {
-    const { registry, client, admission, executor } = this.services
+    const { registry, client, admission } = this.services
     const definition = registry.resolve(named)
     const { name } = definition
     const options = namedCall(this.#options, definition, callOptions)
@@ -139,7 +140,7 @@ export class TaskList extends TaskQueue<Services> implements RequestBackgroundTa
     if (known !== undefined) return known
     if (!isRegistered || admission.capture !== undefined) return this.#add(definition.run, name, [payload], options, callOptions ?? {})
     admission.assertRoom(name)
-    const outbox = (this.#outbox ??= new Outbox(client, executor))
+    const outbox = this.#keeper
     const stored = toStored(name, payload, options, call, this.reqId, tickId)
     const task = new (tickId === undefined ? RegisteredTask : Tick)(this, definition.run, [], options, stored, outbox)
     outbox.add(task)

@@ -9,3 +9,8 @@ export const runChannel = tracingChannel<unknown, TaskMessage>('fastify-backgrou
 
 /** Published when a response whose request added tasks is over. */
 export const responseChannel = channel('fastify-background-tasks.response')
+
+/** Whether messages about the tasks of a request are published after its response is over. */
+export function needRequest (): boolean {
+  return addChannel.hasSubscribers || runChannel.hasSubscribers
+}

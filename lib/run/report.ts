@@ -48,7 +48,7 @@ export class Report {
 
   /** Reports the failure of a callback of the app. */
   callbackFailed (task: BackgroundTask, name: 'onError' | 'retryIf', err: unknown): void {
-    write(task, 'error', `${name} of background tasks failed`, { err })
+    write(task, 'error', `background task ${name} failed`, { err })
   }
 
   /** Reports a final failure: one line, then `onError`. */

@@ -3,7 +3,9 @@ import type { Executor } from '../run/executor.js'
 import { Cancelled } from '../task/cancelled.js'
 import type { Census } from '../task/census.js'
 import { nowMs } from '../base/clock.js'
-import { type RegisteredTask, GONE } from './registered-task.js'
+import type { History } from '../task/history.js'
+import type { RegisteredTask } from './registered-task.js'
+import { GONE } from '../task/task-extras.js'
 import type { BackgroundTask } from '../task/task.js'
 
 /** A cancellation of a task that an engine is storing. Only the engine knows its effect: another process may run the task. */
@@ -19,6 +21,12 @@ class LateCancel {
   }
 }
 
+interface LateCancelServices {
+  readonly executor: Executor
+  readonly census: Census
+  readonly history: History
+}
+
 /** Asks the engine, for no longer than `storeTimeout`. */
 interface Asker {
   ask<Value> (question: (engine: Engine) => Promise<Value>): Promise<Value>
@@ -27,10 +35,10 @@ interface Asker {
 /** The late cancellations whose effect is not known yet. */
 export class LateCancels {
   readonly #asker: Asker
-  readonly #services: { executor: Executor, census: Census }
+  readonly #services: LateCancelServices
   readonly #cancels = new Map<BackgroundTask, LateCancel>()
 
-  constructor (asker: Asker, services: { executor: Executor, census: Census }) {
+  constructor (asker: Asker, services: LateCancelServices) {
     this.#asker = asker
     this.#services = services
   }
@@ -54,7 +62,7 @@ export class LateCancels {
 
   /** Cancels a task that was stored meanwhile. The task that `add` returned then shows what the store shows. */
   async carryOut (task: RegisteredTask, reason: unknown): Promise<boolean> {
-    const { executor, census } = this.#services
+    const { executor, census, history } = this.#services
     const { id } = task
     let ended: TaskSnapshot | undefined
     // A second cancellation changes nothing.
@@ -66,6 +74,8 @@ export class LateCancels {
           executor.cancel(task, reason)
           census.storedEnds.cancelled++
         }
+        // From now on the store knows better: another process may run the task again.
+        history.drop(id)
         return true
       }
       ended = await this.#asker.ask((engine) => engine.get(id))

@@ -1,7 +1,8 @@
 import type { ResponseEnd, TransactionClient } from '../../types/index.js'
 import type { EngineClient } from './engine-client.js'
 import type { Executor } from '../run/executor.js'
-import type { Keeper, RegisteredTask } from './registered-task.js'
+import { type Keeper, RegisteredTask } from './registered-task.js'
+import { describe, errors } from '../errors.js'
 import { KeyIndex } from '../base/key-index.js'
 import { queueMicrotask } from '../base/real-timers.js'
 import { isWanted } from '../task/when.js'
@@ -22,6 +23,8 @@ export class Outbox implements Keeper {
   }
 
   add (task: RegisteredTask): void {
+    // The snapshots of this process show the time that the engine shows, although two clocks were read.
+    task.ownExtras().epochMs = task.stored.createdAt - task.createdAt
     if (this.#client.isLocal) task.owner.track(task, task.stored.id)
     else task.trackOnRead()
     this.#tasks.add(task)
@@ -50,9 +53,14 @@ export class Outbox implements Keeper {
    * Undefined when no task is being stored.
    * With a client, only the caller waits for its tasks. Another transaction may have to end before they are stored, and that one
    * must not wait for them.
+   * `only`: the tasks to store. The caller relies on each of them.
+   * @throws FST_BGT_INVALID_OPTIONS when one of these tasks cannot be stored now
    */
-  flush (response: ResponseEnd | undefined, client?: TransactionClient): Promise<void> | undefined {
-    const wanted = this.#take((task) => isWanted(task.options.when, response))
+  flush (response: ResponseEnd | undefined, client?: TransactionClient, only?: readonly unknown[]): Promise<void> | undefined {
+    const isReady = (task: RegisteredTask): boolean => isWanted(task.options.when, response)
+    const unready = only?.findIndex((task) => !this.#tasks.has(task as RegisteredTask) || !isReady(task as RegisteredTask)) ?? -1
+    if (unready >= 0) throw notReady(only![unready])
+    const wanted = this.#take((task) => only?.includes(task) ?? isReady(task))
     if (client !== undefined) return wanted.length === 0 ? undefined : this.#client.put(wanted, false, client)
     return wanted.length === 0 ? this.#underway : this.#put(wanted, false)
   }
@@ -118,4 +126,10 @@ export class Outbox implements Keeper {
   #remove (task: RegisteredTask): void {
     if (this.#tasks.delete(task)) this.#keyed.remove(task.stored, task)
   }
+}
+
+function notReady (task: unknown): Error {
+  const received = task instanceof RegisteredTask ? `the task ${describe(task.name)}` : describe(task)
+  return new errors.FST_BGT_INVALID_OPTIONS(
+    `option "tasks" must hold registered tasks that wait here to be stored, and whose "when" is met, received ${received}`)
 }

@@ -1,6 +1,7 @@
 import type { StoredTask, TaskSnapshot } from '../../types/index.js'
 import { BackgroundTask, type Owner } from '../task/task.js'
 import type { ResolvedTaskOptions } from '../options/task-options.js'
+import { GONE } from '../task/task-extras.js'
 
 /**
  * Where a registered task is.
@@ -27,9 +28,6 @@ export interface Keeper {
   /** Drops a task that has ended in this process. */
   drop (task: RegisteredTask): void
 }
-
-/** The holder of a task that this process cannot cancel. */
-export const GONE = { cancel: () => false }
 
 /** A task that an engine keeps, or is about to keep. */
 export class RegisteredTask extends BackgroundTask {
@@ -153,8 +151,9 @@ export class RegisteredTask extends BackgroundTask {
   override toJSON (): TaskSnapshot {
     if (this.#target !== undefined) return this.#target.toJSON()
     const snapshot = super.toJSON()
-    // Another process may have added the task, and a task that runs again is older than this object.
+    // Another process may have added the task, by a clock that is ahead. A task that runs again is older than this object.
     const createdAt = new Date(this.stored.createdAt).toISOString()
-    return createdAt < snapshot.createdAt ? { ...snapshot, createdAt } : snapshot
+    const { startedAt = createdAt, finishedAt = createdAt } = snapshot
+    return { ...snapshot, createdAt: [createdAt, startedAt, finishedAt].sort()[0]! }
   }
 }

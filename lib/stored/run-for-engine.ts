@@ -92,8 +92,11 @@ export function createRunner (services: Services, listFor: (stored: StoredTask) 
         }
       }
     })
-    signal.addEventListener('abort', () => { task.cancel(reasonOf(signal)) }, { once: true })
-    executor.pushReady(task)
+    const cancel = (): void => { task.cancel(reasonOf(signal)) }
+    signal.addEventListener('abort', cancel, { once: true })
+    // An engine may have been told to cancel the task while it took it.
+    if (signal.aborted) cancel()
+    else executor.pushReady(task)
     if (task.state === 'delayed') {
       const { run } = task
       // The task starts before this immediate is called, unless functions have taken all slots.

@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { ScheduleSnapshot } from '../../types/index.js'
+import { Latest } from '../base/latest.js'
 import { clearInterval, setInterval } from '../base/real-timers.js'
 import type { Definition } from '../named/definition.js'
 import type { Registry, ScheduledTask } from '../named/registry.js'
@@ -26,6 +27,8 @@ export class Schedules {
   readonly #registry: Registry
   readonly #history: History
   readonly #lookMs: number
+  /** The ids of added ticks. An engine in memory knows no id longer than this: functions do not take the place of ticks. */
+  readonly #added = new Latest<true>()
   #nextTicks: NextTick[] = []
   #isStopped = false
   #looks: NodeJS.Timeout | undefined
@@ -84,10 +87,11 @@ export class Schedules {
   #add (list: TickList, { definition, schedule: { payload } }: ScheduledTask, atMs: number): void {
     const { name } = definition
     const id = tickId(name, atMs)
-    // The clock was set back, and the tick comes again.
-    if (this.#history.get(id) !== undefined) return
+    // The clock was set back, and the tick comes again. For a task whose id it knows, an engine does nothing.
+    if (this.#history.has(id) || this.#added.get(id) === true) return
     try {
-      if (!list.addTick(definition, payload, id)) logOverlap(list.log, { name, id })
+      if (list.addTick(definition, payload, id)) this.#added.set(id, true, this.#history.limit)
+      else logOverlap(list.log, { name, id })
     } catch (err) {
       tryTo(() => { list.log.warn({ err, task: name, taskId: id }, 'tick of a background task passed over: no task can be added') })
     }

@@ -20,7 +20,8 @@ interface Finished {
 
 /** Finds unfinished tasks, and the last `limit` finished ones, by id. A task enters the history when its id is first read. */
 export class History {
-  readonly #limit: number
+  /** How many finished tasks are found. */
+  readonly limit: number
   /**
    * The map holds places, not tasks. V8 leaves the tables that a Map has outgrown as they were, each linked to the next. An old
    * table keeps its values alive until the next major collection: here all the tasks, with their requests.
@@ -29,7 +30,7 @@ export class History {
   readonly #finished = new Latest<Finished>()
 
   constructor (limit: number) {
-    this.#limit = limit
+    this.limit = limit
   }
 
   /** Takes in a task whose id was read for the first time. */
@@ -96,8 +97,8 @@ export class History {
   }
 
   #remember (task: BackgroundTask, id: string): void {
-    if (this.#limit === 0) return
+    if (this.limit === 0) return
     const { key, isStored, owner: { reqId } } = task
-    this.#finished.set(id, { id, snapshot: task.toJSON(), reqId, key, isStored }, this.#limit)
+    this.#finished.set(id, { id, snapshot: task.toJSON(), reqId, key, isStored }, this.limit)
   }
 }

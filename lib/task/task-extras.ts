@@ -6,6 +6,9 @@ export interface Holder {
   cancel (reason: unknown): boolean
 }
 
+/** The holder of a task that this process cannot cancel. */
+export const GONE: Holder = { cancel: () => false }
+
 /** The fields that only some tasks need. A task gets its extras when the first of these fields is used. */
 export class TaskExtras {
   // The fields are only declared: a field that is set takes memory in every instance, even when it is undefined.

@@ -139,6 +139,30 @@ t.test('a page goes on where the last one ended, although its last task has ende
   t.match(await app.backgroundTasks.list({ state: 'active', limit: 2, cursor: cursor! }), { tasks: { length: 0 }, cursor: undefined })
 })
 
+t.test('a cursor may be used again, with another limit too, and the cursor of the end of this process goes on in the store', async (t) => {
+  const { app, work } = await createStoredApp(t, () => {}, {}, { engine: createDistantEngine(), worker: false })
+  await app.ready()
+  const own = ['a', 'b', 'c'].map((name) => app.backgroundTasks.add({ name }, () => new Promise(() => {})))
+  await turnUntil(() => app.backgroundTasks.stats().active === 3)
+  const { cursor } = await app.backgroundTasks.list({ state: 'active', limit: 1 })
+  for (const limit of [1, 1, 2, 5]) {
+    const { tasks } = await app.backgroundTasks.list({ state: 'active', limit, cursor: cursor! })
+    t.same(tasks.map(({ name }) => name), ['b', 'c'].slice(0, limit))
+  }
+  for (const task of own) task.cancel()
+  const late = app.backgroundTasks.add({ name: 'waits' }, () => {})
+  for (const key of ['k', 'l']) app.backgroundTasks.add(work, 1, { key })
+  await app.backgroundTasks.flush()
+  const first = await app.backgroundTasks.list({ state: 'waiting', limit: 1 })
+  t.match(first.tasks, [{ name: 'waits', where: 'process' }])
+  late.cancel()
+  app.backgroundTasks.add({ name: 'later' }, () => {})
+  for (let times = 0; times < 2; times++) {
+    t.match((await app.backgroundTasks.list({ state: 'waiting', limit: 5, cursor: first.cursor! })).tasks, [{ key: 'k' }, { key: 'l' }])
+  }
+  await app.backgroundTasks.idle()
+})
+
 t.test('a limit is 50 where none is given', async (t) => {
   const app = await createApp(t)
   const tasks = Array.from({ length: 51 }, () => app.backgroundTasks.add(() => new Promise(() => {})))
@@ -169,6 +193,9 @@ t.test('a wrong query is refused by name', async (t) => {
     [{ state: 'failed', cursor: encoded(null) }, cursorMessage],
     [{ state: 'failed', cursor: encoded(['failed', '', null]) }, cursorMessage],
     [{ state: 'failed', cursor: encoded(['failed', '', { rank: 1, cursor: 5 }]) }, cursorMessage],
+    [{ state: 'failed', cursor: encoded(['failed', '', { rank: 1, id: 5 }]) }, cursorMessage],
+    [{ state: 'failed', cursor: encoded(['failed', '', { rank: 1 }]) }, cursorMessage],
+    [{ state: 'failed', cursor: encoded(['failed', '', 'no place']) }, cursorMessage],
     [{ state: 'failed', cursor }, cursorMessage],
     [{ state: 'active', name: 'a', cursor }, cursorMessage],
     [{ state: 'failed', cursor: encoded(['failed', '', { cursor: 'not of the engine' }]) }, /cursor/]
@@ -211,7 +238,7 @@ t.test('a call looks at no more than 1000 stored tasks, and asks an engine for n
   }))
   const app = await createApp(t, { engine })
   const { cursor, ...page } = await app.backgroundTasks.list({ state: 'failed', name: 'n', limit: 7 })
-  t.same(page, { tasks: [], scanned: 1000 })
+  t.same(page, { tasks: [], scanned: 900 })
   t.same(asked.slice(0, 3), [
     { state: 'failed', name: 'n', limit: 7, scan: 1000 },
     { state: 'failed', name: 'n', limit: 7, scan: 100, cursor: 'on' },
@@ -219,6 +246,18 @@ t.test('a call looks at no more than 1000 stored tasks, and asks an engine for n
   ])
   t.equal(asked.length, 101)
   t.type(cursor, 'string')
+})
+
+t.test('scanned is the number of stored tasks that were looked at: none of an empty store', async (t) => {
+  for (const engine of [createEngine(), createDistantEngine()]) {
+    const { app, work } = await createStoredApp(t, () => { throw new Error('no luck') }, {}, { engine, history: 1 })
+    await app.ready()
+    t.same(await app.backgroundTasks.list({ state: 'failed' }), { tasks: [], scanned: 0 })
+    const { id } = app.backgroundTasks.add(work, 1)
+    await until(async () => (await engine.get(id))?.state === 'failed')
+    t.match(await app.backgroundTasks.list({ state: 'failed' }), { tasks: [{ id }], scanned: 1 })
+    t.match(await app.backgroundTasks.list({ state: 'failed', name: 'other' }), { tasks: { length: 0 }, scanned: 1 })
+  }
 })
 
 t.test('when the engine does not answer, list and counts reject', async (t) => {

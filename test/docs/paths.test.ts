@@ -12,6 +12,8 @@ interface Repository {
   readonly scripts: ReadonlySet<string>
   /** Of each package that the lockfile installs at the root. */
   readonly versions: ReadonlyMap<string, string>
+  /** The headings of a page, as links name them. Undefined of a file that is no page. */
+  readonly anchorsIn: (page: string) => readonly string[] | undefined
   /** The titles in a file of tests, with … in place of what a template fills in. */
   readonly titlesOf: (path: string) => ReadonlySet<string>
 }
@@ -27,9 +29,9 @@ const PATH = /^[\w.@<>*-]+(?:\/[\w.@<>*-]+)*\/?$/
 const SOURCE_FILE = /\.(?:[cm]?[jt]s|json|md|ya?ml)$/
 const TITLES = /`((?:test|lib)\/[^`\s]+\.ts)`((?:,? (?:and )?"[^"]+")+)/g
 
-/** Whether a word of code is the path of a file or folder of ours. A path that begins with `./` is one of the reader's. */
+/** Whether a word of code is the path of a file or folder of ours. A path that begins with `./` is one of the reader's. `.ts` is none. */
 function isPath (word: string, { paths, ignored }: Repository): boolean {
-  if (!PATH.test(word) || word.startsWith('./')) return false
+  if (!PATH.test(word) || word.startsWith('./') || /^\.\w+$/.test(word)) return false
   const [first = ''] = word.split('/')
   return SOURCE_FILE.test(word) || word.endsWith('/') || (word.includes('/') && (paths.has(first) || ignored.has(first)))
 }
@@ -51,7 +53,8 @@ function codeIn (text: string): string[] {
 
 /** Headings as GitHub names them in links. */
 function anchorsOf (text: string): string[] {
-  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => heading.toLowerCase().replace(/[^\w\s-]/g, '').replaceAll(' ', '-'))
+  const prose = text.replace(/^```.*?^```$/gms, '')
+  return [...prose.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => heading.toLowerCase().replace(/[^\w\s-]/g, '').replaceAll(' ', '-'))
 }
 
 /** What a page names that is not there. `page`: its path from the root. */
@@ -61,6 +64,10 @@ function problemsOf (page: string, text: string, repository: Repository): string
   const links = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target).filter((target) => !/^[a-z]+:/.test(target))
   const targets = links.map((target) => target.split('#')[0]!).filter(Boolean).map((target) => posix.join(posix.dirname(page), target))
   const anchors = links.filter((target) => target.startsWith('#')).map((target) => target.slice(1))
+  const headings = links.filter((target) => /[^#]#/.test(target)).map((target) => {
+    const [path = '', anchor = ''] = target.split('#')
+    return { path: posix.join(posix.dirname(page), path), anchor }
+  })
   const scripts = code.flatMap((part) => [...part.matchAll(/\bnpm (?:run ([\w:-]+)|(test|start)\b)/g)]).map(([, run, own]) => run ?? own!)
   const titles = [...text.replace(/\s+/g, ' ').matchAll(TITLES)].flatMap(([, path = '', list = '']) =>
     [...list.matchAll(/"([^"]+)"/g)].map(([, title = '']) => ({ path, title })))
@@ -69,6 +76,7 @@ function problemsOf (page: string, text: string, repository: Repository): string
     ...words.filter((word) => isPath(word, repository) && !exists(word, repository)).map((path) => `no path ${path}`),
     ...targets.filter((path) => !exists(path, repository)).map((path) => `no path ${path}`),
     ...anchors.filter((anchor) => !anchorsOf(text).includes(anchor)).map((anchor) => `no heading #${anchor}`),
+    ...headings.filter(({ path, anchor }) => repository.anchorsIn(path)?.includes(anchor) === false).map(({ path, anchor }) => `no heading ${path}#${anchor}`),
     ...scripts.filter((script) => !repository.scripts.has(script)).map((script) => `no script ${script}`),
     ...titles.filter(({ path, title }) => !repository.titlesOf(path).has(title)).map(({ path, title }) => `no test in ${path}: ${title}`),
     ...versions.filter(([, name = '', version]) => repository.versions.get(name) !== version).map(([named]) => `not in the lockfile: ${named}`)
@@ -110,8 +118,9 @@ async function listPaths (): Promise<string[]> {
 const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as Manifest
 const lockfile = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8')) as { packages: Record<string, { version: string }> }
 const paths = new Set(await listPaths())
-const pages = [...paths].filter((path) => path === 'CONTRIBUTING.md' || /^docs\/.+\.md$/.test(path))
+const pages = [...paths].filter((path) => /^(?:README|CONTRIBUTING|docs\/.+)\.md$/.test(path))
 const texts = new Map<string, string>()
+for (const path of pages) texts.set(path, await readFile(join(root, path), 'utf8'))
 for (const path of [...paths].filter((path) => /^(?:test\/.+\.test|lib\/.+)\.ts$/.test(path))) texts.set(path, await readFile(join(root, path), 'utf8'))
 
 const here: Repository = {
@@ -119,6 +128,7 @@ const here: Repository = {
   ignored,
   scripts: new Set(Object.keys(manifest.scripts)),
   versions: new Map(Object.entries(lockfile.packages).map(([path, { version }]) => [path.replace(/^node_modules\//, ''), version])),
+  anchorsIn: (path) => pages.includes(path) ? anchorsOf(texts.get(path)!) : undefined,
   titlesOf: (path) => titlesIn(texts.get(path) ?? '')
 }
 
@@ -127,13 +137,14 @@ for (const page of pages) {
     // test/matrix.js has put another one in the lockfile.
     skip: !manifest.devDependencies.fastify!.startsWith('^') && 'another Fastify is installed'
   }, async (t) => {
-    t.same(problemsOf(page, await readFile(join(root, page), 'utf8'), here), [])
+    t.same(problemsOf(page, texts.get(page)!, here), [])
   })
 }
 
 t.test('there are pages to check', async (t) => {
   t.ok(pages.includes('CONTRIBUTING.md'))
   t.ok(pages.includes('docs/architecture.md'))
+  t.ok(pages.includes('README.md'))
 })
 
 const small: Repository = {
@@ -141,6 +152,7 @@ const small: Repository = {
   ignored: new Set(['dist']),
   scripts: new Set(['test', 'bench']),
   versions: new Map([['fastify', '5.1.0']]),
+  anchorsIn: (path) => path === 'README.md' ? ['cost'] : undefined,
   titlesOf: () => new Set(['it retries', '… retries …', 'it gives up'])
 }
 
@@ -155,7 +167,7 @@ t.test('titles are those of tests, templates among them, and those of the confor
 t.test('a page whose names are all there has no problem', async (t) => {
   const page = `
 # A page
-\`index.ts\`, \`lib/run/\`, \`lib/run/retry.ts\`, \`test/<room>/*.test.ts\`, \`dist/esm\`, \`./task.js\`, \`task.id\`, \`text/plain\`
+\`index.ts\`, \`lib/run/\`, \`lib/run/retry.ts\`, \`test/<room>/*.test.ts\`, \`dist/esm\`, \`./task.js\`, \`.ts\`, \`task.id\`, \`text/plain\`
 [here](#a-page), [there](../README.md#cost), [far](https://example.com/no.md)
 \`test/run/retry.test.ts\` "it retries", "… retries …" and
 "it gives up". \`npm run bench -- --only cpu\`, \`npm test\`, \`npm ci\`, \`fastify@5.1.0\`
@@ -173,6 +185,8 @@ for (const [what, text, problem] of [
   ['a file in a block of commands', '```sh\nnode test/main.js\n```', 'no path test/main.js'],
   ['the target of a link', '[it](run/retry.ts)', 'no path docs/run/retry.ts'],
   ['a heading', '[it](#cost)', 'no heading #cost'],
+  ['a heading in a block of code', '[it](#cost)\n```sh\n# cost\n```', 'no heading #cost'],
+  ['a heading of another page', '[it](../README.md#costs)', 'no heading README.md#costs'],
   ['a test', '`test/run/retry.test.ts` "it retries",\n"it never retries"', 'no test in test/run/retry.test.ts: it never retries'],
   ['a script', '`npm run benches`', 'no script benches'],
   ['a script of npm', '`npm start`', 'no script start'],

@@ -2,7 +2,9 @@ import { createRequire } from 'node:module'
 import t, { type Test } from 'tap'
 import { type HandlerTaskDefinition, defineTask } from '../../index.js'
 import { type BullmqEngine, type BullmqEngineOptions, bullmqEngine } from '../../lib/bullmq.mjs'
+import { completed, error, task } from '../../lib/engines/conformance/rig.js'
 import { createApp } from '../support/app.js'
+import { openRig } from '../support/bullmq-rig.js'
 import { PostgresServer, withoutPostgres } from '../support/postgres.js'
 import { RedisServer, withoutRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
@@ -49,6 +51,25 @@ function stackTests (t: Test, store: Store): void {
   }
 }
 
+function ageTests (t: Test, store: Store): void {
+  t.test('a task that ended longer ago than removeAfter is removed when another one ends in the same way', async (t) => {
+    const { engine, rig } = await openRig(t, { ...store, removeAfter: 1000 })
+    await rig.start(({ payload }) => payload === 'fail' ? { state: 'failed', error } : completed)
+    const first = [task(), task({ payload: 'fail' })]
+    await engine.add(first)
+    const ends = await Promise.all(first.map(async ({ id }) => Date.parse((await rig.end(id)).finishedAt!)))
+    // BullMQ counts in seconds.
+    await until(() => Date.now() > Math.max(...ends) + 2000)
+    for (const { id } of first) t.type(await engine.get(id), Object, 'kept as long as nothing ends')
+    for (const stored of [task(), task({ payload: 'fail' })]) {
+      await engine.add([stored])
+      await rig.end(stored.id)
+      t.type(await engine.get(stored.id), Object)
+    }
+    for (const { id } of first) t.equal(await engine.get(id), undefined)
+  })
+}
+
 /** Each completed task leaves several events, one of them with its result. */
 const TASKS = 600
 const MOST_EVENTS = 500
@@ -58,6 +79,7 @@ t.test('on Redis', { skip: withoutRedis }, async (t) => {
   const redis = await RedisServer.start()
   t.teardown(() => redis.stop())
   stackTests(t, { connection: redis.connection })
+  ageTests(t, { connection: redis.connection })
 
   t.test('of the events, in which results are, only the last are kept', async (t) => {
     await runAll(t, { connection: redis.connection }, 'results', withResult, TASKS)
@@ -70,6 +92,7 @@ t.test('on PostgreSQL', { skip: withoutPostgres }, async (t) => {
   const postgres = await PostgresServer.start()
   t.teardown(() => postgres.stop())
   stackTests(t, { postgres: postgres.connectionString })
+  ageTests(t, { postgres: postgres.connectionString })
 
   t.test('of the events, in which results are, only the last are kept', async (t) => {
     await runAll(t, { postgres: postgres.connectionString }, 'results', withResult, TASKS)

@@ -48,7 +48,7 @@ async function setUp (t: Test, store: BullmqEngineOptions, options: BackgroundTa
   return {
     app,
     ran,
-    engineLines: () => log.lines.filter(({ msg }) => msg === 'engine of background tasks failed'),
+    engineLines: () => log.lines.filter(({ msg }) => msg === 'background task engine failed'),
     async post (names = ['task']) {
       const startedAt = performance.now()
       const response = await app.inject({ method: 'POST', url: '/', payload: names })

@@ -123,6 +123,50 @@ function overviewTests (t: Test, store: Store): void {
     t.same(await idsOf(engine, { state: 'waiting', limit: 5 }), [stored.id])
   })
 
+  t.test('a cursor may be used again, with another limit too, and after more tasks have come', async (t) => {
+    const { engine, rig } = await openRig(t, store)
+    const batch = Array.from({ length: 6 }, () => task())
+    await engine.add(batch)
+    const ids = batch.map(({ id }) => id)
+    const idsFrom = async (query: EngineQuery): Promise<string[]> => (await engine.list(query)).tasks.map(({ id }) => id)
+    const { cursor: waiting } = await engine.list({ state: 'waiting', limit: 2 })
+    for (const limit of [2, 2, 3, 4]) t.same(await idsFrom({ state: 'waiting', limit, cursor: waiting! }), ids.slice(2, 2 + limit))
+    const later = task()
+    await engine.add([later])
+    t.same(await idsFrom({ state: 'waiting', limit: 10, cursor: waiting! }), [...ids.slice(2), later.id])
+    await rig.start(undefined, { concurrency: 1 })
+    await rig.end(later.id)
+    const { cursor: completed } = await engine.list({ state: 'completed', limit: 2 })
+    const before = await idsFrom({ state: 'completed', limit: 10, cursor: completed! })
+    t.equal(before.length, 5)
+    const last = task()
+    await engine.add([last])
+    await rig.end(last.id)
+    t.same(await idsFrom({ state: 'completed', limit: 10, cursor: completed! }), before)
+    t.same((await idsFrom({ state: 'completed', limit: 1 })), [last.id])
+    // Nobody waits any more.
+    t.same(await idsFrom({ state: 'waiting', limit: 10, cursor: waiting! }), [])
+  })
+
+  t.test('a cursor that somebody has changed is refused, or gives a page', async (t) => {
+    const { engine } = await openRig(t, store)
+    await engine.add([task(), task({ priority: 1 }), task({ delay: 60_000 })])
+    const numbers = ['0', '1.5', '1.2.3', '1e5', '1e+15', '1e+999', 'e+', '-1', 'inf', '9'.repeat(15), '9'.repeat(18), '9'.repeat(30), '']
+    const cursors = numbers.flatMap((number) => [
+      ...['1', '2', '3', '4'].map((source) => `${source}:${number}:${randomUUID()}`), `${number}:1`, `1:${number}`, `${number}:${number}:`
+    ])
+    const found = { pages: 0, refused: 0 }
+    for (const state of ['waiting', 'active', 'delayed', 'completed', 'failed', 'cancelled'] as const) {
+      for (const cursor of cursors) {
+        await engine.list({ state, limit: 5, cursor }).then(() => { found.pages++ }, (error) => {
+          found.refused++
+          t.equal(error.code, 'FST_BGT_INVALID_OPTIONS', `${state} ${cursor}: ${error.message}`)
+        })
+      }
+    }
+    t.ok(found.pages > 0 && found.refused > 0)
+  })
+
   t.test('a task that waits or is delayed ends when it is cancelled, without a worker, and can run again', async (t) => {
     const { engine, rig } = await openRig(t, store)
     const events: unknown[] = []

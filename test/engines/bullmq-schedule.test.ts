@@ -3,12 +3,15 @@ import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
+import type { ListedTask } from '../../index.js'
 import { type BullmqEngineOptions, bullmqEngine } from '../../lib/bullmq.mjs'
 import { tickId } from '../../lib/stored/tick-id.js'
 import type { ScheduledProcessSpec } from '../fixtures/scheduled-process.js'
 import { createApp } from '../support/app.js'
 import { spawnScript } from '../support/child.js'
+import { createLatch } from '../support/latch.js'
 import { createLog } from '../support/log.js'
 import { PostgresServer, withoutPostgres } from '../support/postgres.js'
 import { RedisServer, withoutRedis } from '../support/redis.js'
@@ -122,18 +125,35 @@ t.test(`three workers are killed and started anew for ${SECONDS} s: each tick ha
     `${passed.length} passed over, ${starts.length - ran.size} run again, ${workers.killed.size} x kill -9`)
 })
 
-/** Three apps on one store run the task of each of some ticks once. */
+/** Three apps on one store run the task of each of some ticks once, and list it without its key. */
 async function runTogether (t: Test, store: BullmqEngineOptions): Promise<void> {
   const ran: string[] = []
   const log = createLog()
+  const apps: FastifyInstance[] = []
+  const listed = createLatch()
   for (let left = WORKERS; left > 0; left--) {
     const engine = bullmqEngine(store)
     await engine.queue.waitUntilReady()
-    const work = named((payload, { id }) => { ran.push(id) }, { schedule: { cron: '* * * * * *' } })
+    const work = named(async (payload, { id }) => {
+      ran.push(id)
+      if (ran.length === 1) await listed.promise
+    }, { schedule: { cron: '* * * * * *' } })
     const app = await createApp(t, { engine, tasks: [work], storeTimeout: 10_000 }, { logger: log.logger })
     await app.ready()
+    apps.push(app)
   }
   const started = Date.now()
+  for (const state of ['active', 'completed'] as const) {
+    for (const app of apps) {
+      let tasks: ListedTask[] = []
+      await until(async () => {
+        tasks = (await app.backgroundTasks.list({ state })).tasks
+        return tasks.length > 0
+      }, 60_000)
+      t.notOk(tasks.some((task) => 'key' in task), `the key, which nobody has given, is not shown of ${state} tasks`)
+    }
+    listed.resolve()
+  }
   // A key that a task keeps after its end would hold up all later ticks.
   await until(() => ran.length >= 3, 60_000)
   t.equal(new Set(ran).size, ran.length)
@@ -141,13 +161,13 @@ async function runTogether (t: Test, store: BullmqEngineOptions): Promise<void> 
   t.ok(ran.every((id) => ticks.has(id)))
 }
 
-t.test('three apps on one Redis run each tick once', { skip: withoutRedis }, async (t) => {
+t.test('three apps on one Redis run each tick once, and list its task without a key', { skip: withoutRedis }, async (t) => {
   const redis = await RedisServer.start()
   t.teardown(() => redis.stop())
   await runTogether(t, { connection: redis.connection })
 })
 
-t.test('three apps on one PostgreSQL run each tick once', { skip: withoutPostgres }, async (t) => {
+t.test('three apps on one PostgreSQL run each tick once, and list its task without a key', { skip: withoutPostgres }, async (t) => {
   const postgres = await PostgresServer.start()
   t.teardown(() => postgres.stop())
   await runTogether(t, { postgres: postgres.connectionString })

@@ -51,7 +51,7 @@ t.test('who is told soon that there is no store', async (t) => {
     await close()
     // A worker of BullMQ that lost its connection waits for five seconds before it sees that it is closed.
     await until(() => timers() === 0, 7000)
-    t.match(log.lines, [{ msg: 'engine of background tasks failed' }])
+    t.match(log.lines, [{ msg: 'background task engine failed' }])
   })
 })
 

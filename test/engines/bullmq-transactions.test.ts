@@ -224,6 +224,59 @@ t.test('on PostgreSQL', { skip: withoutPostgres }, async (t) => {
     })
   }
 
+  t.test('a task of a hook that flush is not told of outlives a rollback', async (t) => {
+    const engine = bullmqEngine({ postgres: connectionString, queue: `shop-${queues++}` })
+    const app = await createApp(t, { engine, tasks: [invoice], worker: false, storeTimeout: 20_000 })
+    const client = await connect(t)
+    const tasks: Task[] = []
+    app.addHook('preHandler', async ({ backgroundTasks }) => { tasks.push(backgroundTasks.add(invoice, 'of a hook')) })
+    app.get('/', async ({ backgroundTasks }) => {
+      await client.query('begin')
+      const task = backgroundTasks.add(invoice, 'own')
+      tasks.push(task)
+      await backgroundTasks.flush({ client, tasks: [task] })
+      await client.query('rollback')
+      return 'ok'
+    })
+    t.equal((await app.inject('/')).statusCode, 200)
+    t.same(await Promise.all(tasks.map(async ({ id }) => (await app.backgroundTasks.get(id))?.state)), ['waiting', undefined])
+  })
+
+  for (const [title, breakOff] of [
+    ['was ended', (client: PgClient) => (client as any).end()],
+    ['is cut in its transaction', async (client: PgClient, admin: PgClient) => {
+      const { rows: [{ pid }] } = await client.query('select pg_backend_pid() as pid')
+      client.on('error', () => {})
+      await admin.query('select pg_terminate_backend($1)', [pid])
+    }]
+  ] as const) {
+    t.test(`flush with a client that ${title} rejects, and its tasks do not exist`, async (t) => {
+      const shop = await openShop(t)
+      const [client, admin] = await Promise.all([connect(t), connect(t)])
+      await client.query('begin')
+      await breakOff(client, admin)
+      const tasks = [shop.app.backgroundTasks.add(invoice, 'one', { key: 'k' })]
+      await t.rejects(shop.app.backgroundTasks.flush({ client, tasks }), { code: 'FST_BGT_ENGINE', cause: Error })
+      t.same(tasks.map(({ state }) => state), ['failed'])
+      t.same(await statesOf(shop, tasks), ['failed'])
+      t.equal(await countOf(shop), 0)
+      const [again] = await flush(shop, admin, ['again'], { key: 'k' })
+      t.not(again!.id, tasks[0]!.id, 'the key is free')
+    })
+  }
+
+  t.test('flush with the client of another database rejects, and nothing is stored in either', async (t) => {
+    const shop = await openShop(t)
+    await (await connect(t)).query('create database elsewhere')
+    const client = new Client({ connectionString: connectionString.replace(/[^/]*$/, 'elsewhere') })
+    await client.connect()
+    t.teardown(() => client.end())
+    await client.query('begin')
+    await t.rejects(flush(shop, client), { code: 'FST_BGT_ENGINE', cause: { code: '3F000', message: /schema "bullmq" does not exist/ } })
+    await client.query('rollback')
+    t.equal(await countOf(shop), 0)
+  })
+
   t.test('when the statement fails, flush rejects with the error of the driver, and the handler may reply as it likes', async (t) => {
     const engine = bullmqEngine({ postgres: connectionString, queue: `shop-${queues++}` })
     const app = await createApp(t, { engine, tasks: [invoice], worker: false, storeTimeout: 20_000 })

@@ -243,6 +243,8 @@ const mistakes: Array<[mistake: string, change: Change, found: string]> = [
   ['runs a task again whose key is taken', withAdd(({ key, ...task }) => task), 'a task that runs again takes its key, unless an unfinished task has it'],
   ['loses a task whose key is taken', (inner) => ({ retry: async (id) => await inner.retry!(id) || true }),
     'of a retry and an add with its key at once one wins'],
+  ['says that it has cancelled what is run again', (inner) => ({ cancel: async (id) => (await inner.cancel(id)) || (await inner.get(id)) !== undefined }),
+    'a task that is cancelled about when it runs again does not complete if the cancellation had an effect'],
   ['cancels what has ended', (inner) => ({ cancel: async (id) => (await inner.cancel(id)) || (await inner.get(id)) !== undefined }),
     'a task that has ended cannot be cancelled']
 ]
@@ -273,6 +275,7 @@ const sharedMistakes: Array<[mistake: string, change: SharedChange, found: strin
   ['forget keys between processes', (inner, others) => ({
     add: (tasks) => inner.add(tasks.map(({ key, ...task }) => key === undefined ? task : { ...task, key: `${key}-${others.length}` }))
   }), 'a key is taken for all processes'],
+  ['both say that they have a task run again', () => ({ retry: async () => true }), 'of two processes that have a task run again at once one has an effect'],
   ['start tasks after pause', () => ({ pause () {} }), 'a worker that has paused starts no task'],
   ['give up what a dead process ran', () => ({}), 'a task whose process has died runs again elsewhere']
 ]
@@ -285,13 +288,14 @@ for (const [mistake, change, found] of sharedMistakes) {
       const inner = store.createEngine()
       const changes = change(inner, [...engines])
       engines.push(inner)
-      const { start, add, pause } = {
+      const { start, add, pause, ...more } = {
         start: (host: EngineHost) => inner.start(host),
         add: (tasks: StoredTask[]) => inner.add(tasks),
         pause: () => inner.pause(),
         ...changes
       }
       return {
+        ...more,
         start,
         add,
         pause,
@@ -338,7 +342,7 @@ t.test('the cases of a shared store, of a local engine and of a crash come only 
     t.same(names.slice(0, own.length), own)
     t.equal(new Set(names).size, names.length)
   }
-  t.same(more.map(({ length }) => length - own.length), [3, 6, 7])
+  t.same(more.map(({ length }) => length - own.length), [3, 7, 8])
   t.same(namesOf({ crash () {} }), own)
 })
 

@@ -141,6 +141,32 @@ t.test('a worker that knows only the declaration does not start', async (t) => {
   }
 })
 
+t.test('a worker does not start either if another plugin registers the declaration in a hook at the start, nor does it take one later', async (t) => {
+  const app = await createApp(t, { tasks: [implementTask(defineTask({ name: 'other', payload: {} }), { handler () {} })] })
+  app.addHook('onReady', async () => { app.backgroundTasks.register(declared) })
+  await t.rejects(async () => await app.ready(), notImplemented)
+
+  const worker = await createApp(t, { tasks: [defineTask({ name: 'other', payload: {}, handler () {} })] })
+  await worker.ready()
+  t.throws(() => { worker.backgroundTasks.register(declared) }, notImplemented)
+  t.throws(() => worker.backgroundTasks.add(declared, { n: 1 }), { code: 'FST_BGT_INVALID_TASK' }, 'nothing was registered')
+  worker.backgroundTasks.register(double)
+  const task = worker.backgroundTasks.add(declared, { n: 21 })
+  await worker.backgroundTasks.idle()
+  t.equal(task.result, 42)
+})
+
+t.test('a process that only stores may register the declaration in a hook at the start', async (t) => {
+  const engine = createDistantEngine()
+  const app = await createApp(t, { engine, worker: false })
+  app.backgroundTasks.register(defineTask({ name: 'other', payload: {} }))
+  app.addHook('onReady', async () => { app.backgroundTasks.register(declared) })
+  await app.ready()
+  app.backgroundTasks.add(declared, { n: 1 })
+  await app.backgroundTasks.idle()
+  t.same(engine.batches.map((batch) => batch.map(({ name }) => name)), [['double']])
+})
+
 t.test('declaration and implementation in one app are one name twice', async (t) => {
   await t.rejects(createApp(t, { tasks: [declared, double] }), { code: 'FST_BGT_DUPLICATE_TASK' })
   const app = await createApp(t, { tasks: [double] })

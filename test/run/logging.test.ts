@@ -158,7 +158,7 @@ for (const [what, onError] of [
     t.match(task.error, { message: 'task' })
     t.strictSame(log.taskLines().filter(({ level }) => level === 'error').map(withoutStack), [
       { level: 'error', reqId: 'req-1', task: 'fails', taskId: task.id, attempt: 1, err: { type: 'Error', message: 'task' }, msg: 'background task failed' },
-      { level: 'error', reqId: 'req-1', task: 'fails', taskId: task.id, attempt: 1, err: { type: 'Error', message: 'onError' }, msg: 'onError of background tasks failed' }
+      { level: 'error', reqId: 'req-1', task: 'fails', taskId: task.id, attempt: 1, err: { type: 'Error', message: 'onError' }, msg: 'background task onError failed' }
     ])
   })
 }

@@ -219,7 +219,7 @@ t.test('an onError that rejects late is logged, and idle resolves after the line
   await app.ready()
   app.backgroundTasks.add(fail)
   await app.backgroundTasks.idle()
-  t.match(log.taskLines().at(-1), { level: 'error', msg: 'onError of background tasks failed', err: { message: 'no database' } })
+  t.match(log.taskLines().at(-1), { level: 'error', msg: 'background task onError failed', err: { message: 'no database' } })
 })
 
 t.test('idle that runs out of time names the tasks whose onError it waits for', async (t) => {

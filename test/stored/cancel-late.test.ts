@@ -53,6 +53,24 @@ t.test('cancelling a task while it is stored cancels it there', async (t) => {
   t.equal(task.cancel(), false)
 })
 
+t.test('a task that was cancelled while it was stored, and that another process has run again since, is found as it is now', async (t) => {
+  let isLucky = false
+  const { app, engine, task, release } = await createStoring(t, (payload, { signal }) => isLucky
+    ? 42
+    : new Promise((resolve) => { signal.addEventListener('abort', resolve) }))
+  const { id } = task
+  t.equal(task.cancel(), true)
+  release()
+  t.match(await settled(app, engine, task), { state: 'cancelled' })
+  isLucky = true
+  t.equal(await engine.retry!(id), true)
+  while ((await engine.get(id))?.state !== 'completed') await nextTurn()
+  t.match(await app.backgroundTasks.get(id), { state: 'completed', result: 42 })
+  t.match(await app.backgroundTasks.list({ state: 'completed' }), { tasks: [{ id, where: 'stored' }] })
+  t.same((await app.backgroundTasks.list({ state: 'cancelled' })).tasks, [])
+  t.equal(task.state, 'cancelled', 'the object that add returned stays as it ended')
+})
+
 t.test('a task that is being cancelled in its store says so to who cancels it again', async (t) => {
   const answers: boolean[] = []
   const { app, engine, task, release } = await createStoring(t, () => {}, (inner) => ({

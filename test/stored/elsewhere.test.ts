@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Type } from '@sinclair/typebox'
 import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
-import { type BackgroundTasksOptions, type NamedTask, type Task, type TaskSnapshot, defineTask } from '../../index.js'
+import { type BackgroundTasksOptions, type NamedTask, type RunOutcome, type Task, type TaskSnapshot, defineTask } from '../../index.js'
 import { createApp } from '../support/app.js'
 import { createDistantEngine, createEngine } from '../support/engine.js'
 import { createLatch } from '../support/latch.js'
@@ -477,3 +477,27 @@ t.test('a cancellation without a reason, from another process, has none', async 
   t.equal(line?.taskId, id)
   t.equal('reason' in line!, false)
 })
+
+for (const create of [createEngine, createDistantEngine]) {
+  t.test(`an attempt that is cancelled before the engine asks for it never starts, with ${create.name}`, async (t) => {
+    const outcomes: RunOutcome[] = []
+    const engine = create((inner) => ({
+      start: (host) => inner.start({
+        ...host,
+        async run (task, control) {
+          const outcome = await host.run(task, { ...control, signal: AbortSignal.abort('not needed') })
+          outcomes.push(outcome)
+          return outcome
+        }
+      })
+    }))
+    const work = named(() => { t.fail('it was cancelled') })
+    const app = await createApp(t, { engine, tasks: [work] })
+    await app.ready()
+    app.backgroundTasks.add(work, 1)
+    await turnUntil(() => outcomes.length > 0)
+    await app.backgroundTasks.idle()
+    t.match(outcomes, [{ state: 'cancelled', error: { code: 'FST_BGT_CANCELLED' } }])
+    t.match(app.backgroundTasks.stats(), { cancelled: 1, completed: 0, waiting: 0, active: 0 })
+  })
+}

@@ -1,10 +1,13 @@
+import { once } from 'node:events'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { type BackgroundTasksOptions, type EngineAddOptions, type Task, type TransactionClient, defineTask } from '../../index.js'
+import { captureTasks } from '../../lib/testing.js'
 import { createApp } from '../support/app.js'
 import { type Change, type TestEngine, createDistantEngine } from '../support/engine.js'
 import { failing, notStored } from '../support/failing-engines.js'
 import { createLatch } from '../support/latch.js'
+import { RawClient } from '../support/raw-client.js'
 import { nextTurn } from '../support/turns.js'
 
 const note = defineTask({ name: 'note', payload: {}, handler () {} })
@@ -275,4 +278,109 @@ t.test('without a client, the app flushes what is being stored too', async (t) =
   await Promise.all([flushed, again])
   t.equal(engine.batches.length, 1)
   t.same(given, [undefined])
+})
+
+t.test('flush stores only the tasks that it is told to, and leaves the others to the reply', async (t) => {
+  const { app, engine, given } = await createTransactionalApp(t)
+  app.addHook('preHandler', async ({ backgroundTasks }) => { backgroundTasks.add(note, 'of a hook') })
+  app.get('/', async ({ backgroundTasks }) => {
+    const tasks = [1, 2].map((payload) => backgroundTasks.add(note, payload, { key: 'k' }))
+    await backgroundTasks.flush({ client, tasks })
+    t.equal(tasks[0], tasks[1])
+    await backgroundTasks.flush({ client, tasks: [] })
+    await backgroundTasks.flush({ tasks: [backgroundTasks.add(note, 3)] })
+    return 'ok'
+  })
+  t.equal((await app.inject('/')).statusCode, 200)
+  t.same(engine.batches.map((batch) => batch.map(({ payload }) => payload)), [[1], [3], ['of a hook']])
+  t.same(given.map((options) => options !== undefined), [true, false, false])
+})
+
+t.test('in the app, code that names its task takes none of other code of the same turn, nor has its own taken', async (t) => {
+  const { app, engine, given } = await createTransactionalApp(t)
+  await app.ready()
+  const { backgroundTasks } = app
+  await Promise.all([
+    Promise.resolve().then(() => { backgroundTasks.add(note, 'of others') }),
+    Promise.resolve().then(() => backgroundTasks.flush({ client, tasks: [backgroundTasks.add(note, 'own')] }))
+  ])
+  t.same(engine.batches.map((batch) => batch.map(({ payload }) => payload)), [['own'], ['of others']])
+  t.same(given.map((options) => options !== undefined), [true, false])
+})
+
+t.test('in the app, a flush that comes too late for its task rejects', async (t) => {
+  const { app, engine, given } = await createTransactionalApp(t)
+  await app.ready()
+  const late = app.backgroundTasks.add(note, 'late')
+  await nextTurn()
+  const own = app.backgroundTasks.add(note, 'own')
+  await t.rejects(app.backgroundTasks.flush({ client, tasks: [own, late] }), {
+    code: 'FST_BGT_INVALID_OPTIONS',
+    message: 'option "tasks" must hold registered tasks that wait here to be stored, and whose "when" is met, received the task "note"'
+  })
+  await nextTurn()
+  t.same(engine.batches.map((batch) => batch.map(({ payload }) => payload)), [['late'], ['own']], 'each by itself')
+  t.same(given, [undefined, undefined])
+})
+
+t.test('flush refuses tasks that it cannot store, and stores none then', async (t) => {
+  const { app, engine } = await createTransactionalApp(t)
+  const refusal = (received: string): { code: string, message: string } => ({
+    code: 'FST_BGT_INVALID_OPTIONS',
+    message: `option "tasks" must hold registered tasks that wait here to be stored, and whose "when" is met, received ${received}`
+  })
+  const notRegistered = defineTask({ name: 'not registered', payload: {}, handler () {} })
+  app.get('/', async ({ backgroundTasks }) => {
+    const rubbish: any[] = [undefined, 'note', {}]
+    for (const [index, received] of ['undefined', '"note"', 'an object of type Object'].entries()) {
+      await t.rejects(backgroundTasks.flush({ client, tasks: [rubbish[index]] }), refusal(received))
+    }
+    await t.rejects(backgroundTasks.flush({ client, tasks: 'note' } as never), { message: 'option "tasks" must be an array of tasks, received "note"' })
+    const own = backgroundTasks.add(note, 'own')
+    const others = [
+      backgroundTasks.add(() => {}), backgroundTasks.add(notRegistered, 1), backgroundTasks.add(note, 'for errors', { when: 'error' })
+    ]
+    for (const other of others) {
+      const received = other === others[2] ? 'the task "note"' : 'an object of type BackgroundTask'
+      await t.rejects(backgroundTasks.flush({ client, tasks: [own, other] }), refusal(received))
+    }
+    own.cancel()
+    await t.rejects(backgroundTasks.flush({ client, tasks: [own] }), refusal('the task "note"'))
+    return 'ok'
+  })
+  t.equal((await app.inject('/')).statusCode, 200)
+  t.same(engine.batches, [])
+})
+
+t.test('with captured tasks there is nothing to store, whatever flush is told', async (t) => {
+  const { app, engine } = await createTransactionalApp(t)
+  await app.ready()
+  const { tasks } = captureTasks(app)
+  await app.backgroundTasks.flush({ client, tasks: [app.backgroundTasks.add(note, 1)] })
+  t.match(tasks, [{ name: 'note' }])
+  t.same(engine.batches, [])
+})
+
+t.test('after its client has hung up, a handler stores what it adds in its transaction, and is told of what it had added before', async (t) => {
+  const { app, engine, given } = await createTransactionalApp(t)
+  const began = createLatch()
+  const done = createLatch()
+  app.get('/', async (request, reply) => {
+    const early = request.backgroundTasks.add(note, 'early')
+    began.resolve()
+    await once(reply.raw, 'close')
+    await nextTurn()
+    await t.rejects(request.backgroundTasks.flush({ client, tasks: [early] }), { code: 'FST_BGT_INVALID_OPTIONS' })
+    request.backgroundTasks.add(note, 'late')
+    await request.backgroundTasks.flush({ client })
+    done.resolve()
+  })
+  const browser = await RawClient.connect(app)
+  browser.send('GET', '/')
+  await began.promise
+  browser.socket.destroy()
+  await done.promise
+  await app.backgroundTasks.idle()
+  t.same(engine.batches.map((batch) => batch.map(({ payload }) => payload)), [['early'], ['late']])
+  t.same(given.map((options) => options !== undefined), [false, true])
 })

@@ -1,11 +1,15 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { randomUUID } from 'node:crypto'
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
 import { Type } from '@sinclair/typebox'
 import t from 'tap'
+import type { TaskSnapshot } from '../../index.js'
+import { createApp } from '../support/app.js'
 import { useFakeTimers } from '../support/clock.js'
 import { createLatch } from '../support/latch.js'
 import { createMost } from '../support/most.js'
-import { agree, createStoredApp } from '../support/stored-app.js'
+import { SharedStore } from '../support/shared-store.js'
+import { agree, createStoredApp, named } from '../support/stored-app.js'
 import { nextTurn, turnUntil } from '../support/turns.js'
 
 t.test('the task that add returns follows the stored one through every state, and so do get and the engine', async (t) => {
@@ -54,6 +58,35 @@ t.test('its times are ISO 8601 and in order', async (t) => {
   const { createdAt, startedAt, finishedAt } = task.toJSON()
   for (const time of [createdAt, startedAt, finishedAt]) t.equal(new Date(time!).toISOString(), time)
   t.ok(createdAt <= startedAt! && startedAt! <= finishedAt!)
+})
+
+t.test('it was added at the same time for its process and for the engine, before and after it runs again', async (t) => {
+  const { app, engine, work } = await createStoredApp(t, () => { throw new Error('no luck') })
+  await app.ready()
+  const { now } = Date
+  let later = 0
+  // A clock that somebody sets back between two looks at it.
+  Date.now = () => now() - later++
+  const task = app.backgroundTasks.add(work, {})
+  const { createdAt } = task.toJSON()
+  Date.now = now
+  await app.backgroundTasks.idle()
+  t.equal((await engine.get(task.id))?.createdAt, createdAt)
+  t.ok(task.toJSON().startedAt! >= createdAt)
+  t.equal(await app.backgroundTasks.retry(task.id), true)
+  await app.backgroundTasks.idle()
+  t.match([task.toJSON(), await app.backgroundTasks.get(task.id)], [{ createdAt }, { createdAt }])
+})
+
+t.test('a task that another process has added, whose clock is ahead, was not added after its start', async (t) => {
+  const store = new SharedStore()
+  const seen: TaskSnapshot[] = []
+  const work = named((payload, task) => { seen.push(task.toJSON()) })
+  const app = await createApp(t, { engine: store.createEngine(), tasks: [work] })
+  await app.ready()
+  await store.createEngine().add([{ id: randomUUID(), name: 'work', payload: 1, createdAt: Date.now() + 60_000 }])
+  await turnUntil(() => seen.length > 0)
+  t.equal(seen[0]?.createdAt, seen[0]?.startedAt)
 })
 
 t.test('a task of lower priority value starts first, those of the same one in the order added', async (t) => {

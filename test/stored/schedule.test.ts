@@ -1,6 +1,8 @@
+import type { AddressInfo } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import backgroundTasks, { type BackgroundTasksOptions, type NamedTask, defineTask } from '../../index.js'
+import { SCHEDULE_KEY } from '../../lib/stored/tick.js'
 import { tickId } from '../../lib/stored/tick-id.js'
 import { captureTasks } from '../../lib/testing.js'
 import { createApp } from '../support/app.js'
@@ -8,7 +10,7 @@ import { useFakeDate } from '../support/clock.js'
 import { createEngine } from '../support/engine.js'
 import { createLatch } from '../support/latch.js'
 import { type Log, createLog } from '../support/log.js'
-import { type Handler, named } from '../support/stored-app.js'
+import { type Handler, createStoredApp, named } from '../support/stored-app.js'
 import { nextTurn, turnUntil } from '../support/turns.js'
 
 const start = '2026-01-01T00:00:00Z'
@@ -112,6 +114,50 @@ t.test('a tick is passed over while the task of an earlier one is unfinished', a
   await turnUntil(() => ran.length === 3)
   t.equal(ran[2], idAt('2026-01-01T00:00:40Z'))
   gate.resolve()
+})
+
+t.test('nobody can give the key of ticks', async (t) => {
+  const { app, work, engine } = await createStoredApp(t, () => {}, { schedule: everyTenSeconds })
+  await app.ready()
+  for (const key of [SCHEDULE_KEY, SCHEDULE_KEY.trim().padEnd(201)]) {
+    t.throws(() => app.backgroundTasks.add(work, {}, { key }), { code: 'FST_BGT_INVALID_OPTIONS', message: /^option "key" must be a string of 1 to 200 characters/ })
+  }
+  t.same(engine.batches, [])
+})
+
+t.test('a tick that comes between the beginning of close and its end adds nothing, whatever holds close up', async (t) => {
+  const { tick } = useFakeDate(t, start)
+  const gates = { request: createLatch(), task: createLatch(), hook: createLatch() }
+  const reached: string[] = []
+  const engine = createEngine()
+  const log = createLog()
+  const app = await createApp(t, { engine, tasks: [named(() => {}, { schedule: everyTenSeconds })], closeTimeout: 60_000 }, { logger: log.logger })
+  app.get('/', async (request) => {
+    reached.push('request')
+    await gates.request.promise
+    request.backgroundTasks.add(async () => {
+      reached.push('task')
+      await gates.task.promise
+    })
+  })
+  app.addHook('onClose', async () => {
+    reached.push('hook')
+    await gates.hook.promise
+  })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const replied = fetch(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}/`, { headers: { connection: 'close' } })
+  await turnUntil(() => reached.length === 1)
+  const closed = app.close()
+  await nextTurn()
+  for (const [index, gate] of Object.values(gates).entries()) {
+    await turnUntil(() => reached.length === index + 1)
+    tick(10_000)
+    gate.resolve()
+  }
+  await Promise.all([replied, closed])
+  tick(10_000)
+  t.same(engine.batches, [])
+  t.same(log.taskLines().map(({ msg }) => msg), ['background task completed'])
 })
 
 t.test('a full app passes the tick over with a warn line', async (t) => {
@@ -233,8 +279,23 @@ t.test('schedules() tells of each schedule when it is due, in the order register
   t.same(app.backgroundTasks.schedules(), [
     { ...nightly, nextRunAt: '2026-01-01T02:00:00.000Z' }, { ...often, nextRunAt: '2026-01-01T00:00:01.000Z' }
   ])
-  app.backgroundTasks.register(named(() => {}, { name: 'late', schedule: { cron: '* * * * * *' } }))
-  t.same(app.backgroundTasks.schedules()[2], { name: 'late', cron: '* * * * * *', timezone: 'UTC' })
+})
+
+t.test('a schedule that is registered too late to tick is refused, at the latest by ready', async (t) => {
+  const refusal = {
+    code: 'FST_BGT_INVALID_OPTIONS',
+    message: 'option "schedule" must be that of a task registered before the app is ready, received that of task "late"'
+  }
+  const late = named(() => {}, { name: 'late', schedule: { cron: '* * * * * *' } })
+  for (const worker of [true, false]) {
+    const app = await createApp(t, { tasks: [named(() => {})], worker })
+    app.addHook('onReady', async () => { app.backgroundTasks.register(late) })
+    await t.rejects(async () => await app.ready(), refusal)
+    t.same(app.backgroundTasks.schedules(), [])
+  }
+  const app = await createApp(t, { tasks: [named(() => {})] })
+  await app.ready()
+  t.throws(() => { app.backgroundTasks.register(late) }, refusal)
 })
 
 t.test('captured ticks do not run', async (t) => {

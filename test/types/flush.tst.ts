@@ -1,6 +1,6 @@
 import { expect, test } from 'tstyche'
 import type {
-  AppBackgroundTasks, Engine, EngineAddOptions, FlushOptions, RequestBackgroundTasks, StoredTask, TransactionClient
+  AppBackgroundTasks, Engine, EngineAddOptions, FlushOptions, RequestBackgroundTasks, StoredTask, Task, TransactionClient
 } from '../../index.js'
 import type commonjs from '../../lib/commonjs.cjs'
 
@@ -24,12 +24,14 @@ test('flush', () => {
     expect(tasks.flush).type.toBeCallableWith({})
     expect(tasks.flush).type.toBeCallableWith({ client: pg })
     expect(tasks.flush).type.toBeCallableWith({ client: { query: async (text: string, values: unknown[]) => ({ rows: [text, ...values] }) } })
+    expect(tasks.flush).type.toBeCallableWith({ client: pg, tasks: [tasks.add(() => 42)] })
+    expect(tasks.flush).type.not.toBeCallableWith({ tasks: [{}] })
     expect(tasks.flush).type.not.toBeCallableWith({ client: {} })
     expect(tasks.flush).type.not.toBeCallableWith({ client: { query: async () => [] } })
     expect(tasks.flush).type.not.toBeCallableWith({ transaction: pg })
     expect(tasks.flush).type.not.toBeCallableWith(pg)
   }
-  expect<FlushOptions>().type.toBe<{ client?: TransactionClient }>()
+  expect<FlushOptions>().type.toBe<{ client?: TransactionClient, tasks?: ReadonlyArray<Task<any>> }>()
 })
 
 test('the contract of engines', () => {

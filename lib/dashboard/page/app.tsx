@@ -1,6 +1,7 @@
 import { render } from 'preact'
 import { useEffect, useReducer, useRef, useState } from 'preact/hooks'
 import { Header } from './header.js'
+import { focusHeading } from './heading.js'
 import { LiveStream } from './live-stream.js'
 import { onNotice } from './notice.js'
 import { Outage } from './outage.js'
@@ -9,10 +10,6 @@ import { Request } from './request.js'
 import { streamQuery, useRoute } from './route.js'
 import { Task } from './task.js'
 import { Tasks } from './tasks.js'
-
-function focusHeading (): void {
-  document.querySelector<HTMLElement>('h1')?.focus({ preventScroll: true })
-}
 
 /** What has come of the last action. */
 function Notice () {
@@ -28,23 +25,21 @@ function App () {
   const query = streamQuery(route)
   useEffect(() => { stream.open(query) }, [query])
 
-  // Filters, pages and states are one view: the focus stays where it is.
+  // States, filters and pages are one view: the focus stays where it is, and the list begins at its top.
   const place = route.view === 'task' ? route.id : route.view === 'request' ? route.number : route.view
-  const lastPlace = useRef(place)
+  const last = useRef({ place, query })
   useEffect(() => {
-    if (lastPlace.current === place) return
-    lastPlace.current = place
-    scrollTo(0, 0)
-    focusHeading()
-  }, [place])
+    if (last.current.query !== query) scrollTo(0, 0)
+    if (last.current.place !== place) focusHeading()
+    last.current = { place, query }
+  }, [place, query])
 
-  const { entries, hasView } = stream
+  const { entries, hasView } = stream.read(query)
   return (
     <>
-      <a class='skip' href={location.hash} onClick={(event) => { event.preventDefault(); focusHeading() }}>Skip to the content</a>
       <Header route={route} stream={stream} />
       <main class={stream.status === 'live' ? '' : 'stale'} key={place}>
-        <Outage entries={entries} />
+        {route.view !== 'overview' && <Outage entries={entries} />}
         {route.view === 'overview' && <Overview entries={entries} hasView={hasView} status={stream.status} />}
         {route.view === 'tasks' && <Tasks entries={entries} hasView={hasView} route={route} />}
         {route.view === 'task' && <Task entries={entries} hasView={hasView} id={route.id} />}

@@ -12,9 +12,10 @@ const small: TaskState[] = ['completed', 'cancelled', 'skipped']
 /** The numbers of the whole app: states as links to their tasks, and the rates of the last minute. */
 export function Figures ({ entries }: { entries: Entries }) {
   const counts = entryOf(entries, 'counts')
-  const { completed, delayMs } = entryOf(entries, 'rates') ?? { completed: [], delayMs: [] }
-  const perSecond = rate(completedPerSecond(completed))
-  const delay = duration(longestDelay(delayMs))
+  const rates = entryOf(entries, 'rates')
+  const { completed, delayMs } = rates ?? { completed: [], delayMs: [] }
+  const perSecond = rates === undefined ? '–' : rate(completedPerSecond(completed))
+  const delay = rates === undefined ? '–' : duration(longestDelay(delayMs))
   const highest = Math.max(0, ...completed)
   return (
     <div class='figures'>

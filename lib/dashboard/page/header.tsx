@@ -1,3 +1,4 @@
+import { focusHeading } from './heading.js'
 import type { LiveStream } from './live-stream.js'
 import { type Route, taskHash, tasksHash } from './route.js'
 
@@ -23,6 +24,7 @@ function Search () {
 export function Header ({ route, stream }: { route: Route, stream: LiveStream }) {
   return (
     <header>
+      <a class='skip' href={location.hash} onClick={(event) => { event.preventDefault(); focusHeading() }}>Skip to the content</a>
       <b class='brand'>Background tasks</b>
       <nav aria-label='Views'>
         <a href='#/' aria-current={current(route.view === 'overview')}>Overview</a>

@@ -21,12 +21,18 @@ document.documentElement.addEventListener('pointerleave', () => {
 addEventListener('scroll', wake, { passive: true })
 addEventListener('focusout', () => { setTimeout(wake) })
 
-/** Where lists begin: below the header, which stays. */
-const headerHeight = (): number => document.querySelector('header')?.getBoundingClientRect().height ?? 0
+/** Where what is seen begins: below the header, unless that has been scrolled away. */
+const visibleTop = (): number => Math.max(0, document.querySelector('header')?.getBoundingClientRect().bottom ?? 0)
+
+/** Whether somebody has scrolled into the list, or to the end of the page: the last rows are what they look at. */
+function isScrolled (list: HTMLElement): boolean {
+  const isAtEnd = scrollY > 0 && scrollY + innerHeight >= document.documentElement.scrollHeight - 1
+  return isAtEnd || list.getBoundingClientRect().top < visibleTop()
+}
 
 function isHeld (list: HTMLElement | null): boolean {
   if (list === null) return false
-  return isPointerOn || list.getBoundingClientRect().top < headerHeight() || list.querySelector(':focus-visible') !== null
+  return isPointerOn || isScrolled(list) || list.querySelector(':focus-visible') !== null
 }
 
 interface HeldList<Row> {

@@ -31,8 +31,8 @@ function Bar ({ lane, segment, scale }: { lane: Lane, segment: Segment, scale: S
 /** Why there is no bar, or what the bars do not say. */
 function reasonOf ({ state, when, error, isElsewhere, attempts }: Lane, response: Course['response']): string | undefined {
   if (state === 'skipped') {
-    const what = response === undefined ? '' : response.outcome === 'aborted' ? ', and the response did not get out' : `, and the response was ${response.statusCode}`
-    return when === undefined ? 'its condition was not met' : `runs only on ${when}${what}`
+    const what = response === undefined ? '' : response.outcome === 'aborted' ? ', but the response did not get out' : `, but the response was ${response.statusCode}`
+    return when === undefined ? 'its condition was not met' : `when: ${when}${what}`
   }
   if (error !== undefined) return error.message
   if (isElsewhere === true) return 'runs in another process: only added, last start and end are known'
@@ -51,7 +51,7 @@ export function LaneRow ({ lane, scale, now, response }: Props) {
   const reason = reasonOf(lane, response)
   // Beside the line of the response, which would cross the text.
   const responseAt = response === undefined ? 0 : scale.percent(response.at)
-  const indent = responseAt > 0 && responseAt < 50 ? `calc(${responseAt}% + 9px)` : '0'
+  const isBehind = responseAt < 50
   return (
     <li class={`lane ${lane.state}`}>
       <div class='name'>
@@ -67,7 +67,7 @@ export function LaneRow ({ lane, scale, now, response }: Props) {
       <div class='outcome'>
         <span class={`state ${lane.state}`}><StateIcon state={lane.state} />{lane.state}</span> <small>{endText(lane, scale, now)}</small>
       </div>
-      {reason !== undefined && <p class='reason' title={reason} style={{ marginLeft: indent }}>{reason}</p>}
+      {reason !== undefined && <p class={`reason ${isBehind ? '' : 'before'}`} title={reason} style={{ marginLeft: isBehind && responseAt > 0 ? `calc(${responseAt}% + 9px)` : '0' }}>{reason}</p>}
     </li>
   )
 }

@@ -6,7 +6,7 @@ import { readEvents, type ServerEvent } from './server-events.js'
 import { refusal } from './refusal.js'
 
 const FIRST_DELAY_MS = 500
-const LONGEST_DELAY_MS = 10_000
+const LONGEST_DELAY_MS = 5000
 /** A reply that asks for a person is not asked for often. */
 const REFUSED_DELAY_MS = 30_000
 /** The server writes something every 15 seconds. */
@@ -23,11 +23,11 @@ const isHidden = (): boolean => document.hidden || document.visibilityState === 
 
 /** The data of one view, kept as the server has it. There is one stream at a time, and none while the tab is hidden. */
 export class LiveStream {
-  entries: Entries = {}
-  /** Whether the entries are those of the view. */
-  hasView = false
   status = 'connecting'
   isRefused = false
+  /** Whether the entries are those of the view. */
+  #hasView = false
+  #entries: Entries = {}
   readonly #onChange: () => void
   #query = ''
   #abort = new AbortController()
@@ -38,15 +38,22 @@ export class LiveStream {
     document.addEventListener('visibilitychange', this.retry)
     // A page in the cache of the browser for Back keeps no stream either.
     addEventListener('pagehide', () => { this.#stop('paused') })
+    document.addEventListener('freeze', () => { this.#stop('paused') })
+    document.addEventListener('resume', this.retry)
     addEventListener('pageshow', (event) => { if (event.persisted) this.retry() })
     addEventListener('online', this.retry)
+  }
+
+  /** What is known for the query: before its view has come, only what is true of all views. */
+  read (query: string): { entries: Entries, hasView: boolean } {
+    return query === this.#query ? { entries: this.#entries, hasView: this.#hasView } : { entries: sharedOf(this.#entries), hasView: false }
   }
 
   open (query: string): void {
     if (query === this.#query) return
     this.#query = query
-    this.entries = sharedOf(this.entries)
-    this.hasView = false
+    this.#entries = sharedOf(this.#entries)
+    this.#hasView = false
     this.retry()
   }
 
@@ -119,13 +126,13 @@ export class LiveStream {
     if (event !== 'view' && event !== 'change') return
     const { now, entries } = JSON.parse(data) as Update
     setServerTime(now)
-    const next: Record<string, Entry> = event === 'view' ? {} : { ...this.entries }
+    const next: Record<string, Entry> = event === 'view' ? {} : { ...this.#entries }
     for (const [key, entry] of Object.entries(entries)) {
       if (entry === null) delete next[key]
       else next[key] = entry
     }
-    this.entries = next
-    if (event === 'view') this.hasView = this.#wasLive = true
+    this.#entries = next
+    if (event === 'view') this.#hasView = this.#wasLive = true
     if (entries['page'] != null) reloadFor((entries['page'] as PageEntry).script)
     this.#say('live')
   }

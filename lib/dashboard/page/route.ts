@@ -28,7 +28,7 @@ export function parseHash (hash: string): Route {
     return { view, state: isState(rest) ? rest : 'active', ...name !== null && { name }, ...cursor !== null && { cursor } }
   }
   if (view === 'task' && rest !== '') return { view, id: decode(rest) }
-  if (view === 'request' && rest !== '') return { view, number: decode(rest) }
+  if (view === 'request' && /^\d{1,15}$/.test(rest)) return { view, number: rest }
   return { view: 'overview' }
 }
 

@@ -6,7 +6,7 @@ export interface ServerEvent {
 function parse (block: string): ServerEvent | undefined {
   const fields = new Map<string, string>()
   for (const line of block.split('\n')) {
-    const [, name = '', value = ''] = /^([^:]+): ?(.*)$/.exec(line) ?? []
+    const [, name = '', value = ''] = /^([^:]+): ?(.*)$/s.exec(line) ?? []
     const before = fields.get(name)
     fields.set(name, before === undefined ? value : `${before}\n${value}`)
   }

@@ -3,7 +3,7 @@ import type { TaskState } from '../../../types/index.js'
 import type { ListedEntry } from '../view.js'
 import { ActionsOfTask } from './actions-of-task.js'
 import { useNow } from './clock.js'
-import { duration } from './format.js'
+import { duration, json } from './format.js'
 import { Progress } from './progress.js'
 import { taskHash } from './route.js'
 import { isEnded } from './states.js'
@@ -25,14 +25,18 @@ function Since ({ at }: { at: string }) {
 }
 
 /** What there is to say of the state. */
-function Now ({ task }: { task: ListedEntry }) {
-  if (task.error !== undefined) {
-    const text = `${task.error.code ?? task.error.name}: ${task.error.message}`
-    return <span class={task.state === 'failed' ? 'error' : ''} title={text}>{task.error.message}</span>
+function Note ({ task }: { task: ListedEntry }) {
+  const { error, nextRunAt, progress, result, state } = task
+  if (error !== undefined) {
+    return (
+      <span class={state} title={`${error.code ?? error.name}: ${error.message}`}>
+        {state === 'delayed' && nextRunAt !== undefined && <><Ago at={nextRunAt} />, after </>}{error.message}
+      </span>
+    )
   }
-  if (task.state === 'delayed' && task.nextRunAt !== undefined) return <>runs <Ago at={task.nextRunAt} /></>
-  if (task.progress !== undefined) return <Progress value={task.progress} label={`Progress of ${task.name}`} />
-  return null
+  if (state === 'delayed' && nextRunAt !== undefined) return <Ago at={nextRunAt} />
+  if (state === 'completed') return result === undefined ? null : <code>{json(result)}</code>
+  return progress === undefined ? null : <Progress value={progress} label={`Progress of ${task.name}`} />
 }
 
 export function TaskRow ({ task, state, isGone, onActed }: Props) {
@@ -50,7 +54,7 @@ export function TaskRow ({ task, state, isGone, onActed }: Props) {
           {isEnded(state) ? between(task.startedAt, task.finishedAt) : <Since at={began} />}
         </td>
         <td role='cell' class='number' data-label='attempt'>{task.attempt}</td>
-        <td role='cell' class='note'>{isGone ? <em>not {state} any more</em> : <Now task={task} />}</td>
+        <td role='cell' class='note'>{isGone ? <em>not {state} any more</em> : <Note task={task} />}</td>
         <td role='cell' class='actions'>{!isGone && <ActionsOfTask task={task} describedBy={`task-${task.id}`} isSmall onActed={onActed} />}</td>
       </tr>
     )

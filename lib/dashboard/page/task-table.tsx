@@ -1,11 +1,11 @@
 import { useState } from 'preact/hooks'
+import type { TaskState } from '../../../types/index.js'
 import { type Entries, entryOf, listedOf } from './entries.js'
 import { FreshRows } from './fresh-rows.js'
 import { useHeldList } from './held-list.js'
 import { NoTasks } from './no-tasks.js'
 import { Pager } from './pager.js'
 import type { Route } from './route.js'
-import { isEnded } from './states.js'
 import { TaskRow } from './task-row.js'
 
 interface Props {
@@ -14,18 +14,27 @@ interface Props {
   route: Extract<Route, { view: 'tasks' }>
 }
 
+const headings: Record<TaskState, string[]> = {
+  waiting: ['Task', 'Added', 'For', 'Attempt', 'Note'],
+  active: ['Task', 'Added', 'For', 'Attempt', 'Progress'],
+  delayed: ['Task', 'Added', 'For', 'Attempt', 'Next'],
+  completed: ['Task', 'Ended', 'Took', 'Attempt', 'Result'],
+  failed: ['Task', 'Ended', 'Took', 'Attempt', 'Error'],
+  cancelled: ['Task', 'Ended', 'Took', 'Attempt', 'Reason'],
+  skipped: ['Task', 'Ended', 'Took', 'Attempt', 'Note']
+}
+
 export function TaskTable ({ entries, hasView, route }: Props) {
   const list = useHeldList(listedOf(entries), ({ id }) => id)
   const [acted, setActed] = useState<ReadonlySet<string>>(new Set())
   const page = entryOf(entries, 'list')
-  const headings = isEnded(route.state) ? ['Task', 'Ended', 'Took', 'Attempt', 'Outcome'] : ['Task', 'Added', 'For', 'Attempt', 'Now']
   return (
     <>
       <FreshRows list={list} />
       <table role='table' class='tasks' aria-label='Tasks' data-list ref={list.ref as { current: HTMLTableElement | null }}>
         <thead role='rowgroup'>
           <tr role='row'>
-            {headings.map((heading) => <th role='columnheader' scope='col' key={heading} class={/For|Took|Attempt/.test(heading) ? 'number' : ''}>{heading}</th>)}
+            {headings[route.state].map((heading) => <th role='columnheader' scope='col' key={heading} class={/For|Took|Attempt/.test(heading) ? 'number' : ''}>{heading}</th>)}
             <th role='columnheader' scope='col'><span class='unseen'>Actions</span></th>
           </tr>
         </thead>

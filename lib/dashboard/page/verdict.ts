@@ -33,10 +33,6 @@ export function verdictOf (entries: Entries, status: string, now: number): Verdi
     : `${plural(counts.waiting, 'task')} ${counts.waiting === 1 ? 'waits' : 'wait'}, the oldest for ${duration(counts.oldestWaitingMs)}`
   const runs = rates === undefined ? '' : `, ${rate(completedPerSecond(rates.completed))} completed per second`
 
-  if (entryOf(entries, 'store') !== undefined) {
-    return { tone: 'bad', title: 'The store does not answer', detail: 'The numbers are those of this process alone. They are whole again once it answers.' }
-  }
-
   const last = namesOf(entries)
     .filter(({ lastFailure }) => lastFailure !== undefined)
     .sort((a, b) => (b.lastFailure?.at ?? 0) - (a.lastFailure?.at ?? 0))[0]
@@ -46,7 +42,7 @@ export function verdictOf (entries: Entries, status: string, now: number): Verdi
     : `The last one ${ago(now - last.lastFailure.at)}: ${last.name}, ${last.lastFailure.message}`
   if (last?.lastFailure !== undefined && now - last.lastFailure.at < RECENT_MS && counts.failed > 0) return { tone: 'bad', title: failed, detail: lastFailed }
   if (counts.oldestWaitingMs > LONG_WAIT_MS && counts.waiting > 0) {
-    return { tone: 'look', title: 'Tasks have to wait', detail: `${waits}${runs}` }
+    return { tone: 'look', title: 'Tasks have to wait', detail: `${waits}${runs}.` }
   }
   const held = longestDelay(rates?.delayMs ?? [])
   if (held > LONG_DELAY_MS) return { tone: 'look', title: 'The event loop is held up', detail: `By ${duration(held)} within the last ${LATEST} seconds: requests and tasks had to wait for it.` }

@@ -51,12 +51,13 @@ export class Clients {
   queue (): Bullmq.Queue {
     const options = { ...this.#common(false), streams: { events: { maxLen: MAX_EVENTS } } }
     const queue = new this.#bullmq.Queue<any, any, string, any, any, string, any, any>(this.#name, options, this.#factory)
-    return this.#opening(queue, async () => { if (this.#isRedis) await failSoon(queue.getBackend()) })
+    return this.#opening(queue, async () => { if (this.isRedis) await failSoon(queue.getBackend()) })
   }
 
-  events (): Bullmq.QueueEvents {
+  /** The events of the queue, or those of another queue, whose name has the suffix. */
+  events (suffix = ''): Bullmq.QueueEvents {
     const options = { ...this.#common(true), autorun: false }
-    const events = new this.#bullmq.QueueEvents<any, any>(this.#name, options, this.#factory)
+    const events = new this.#bullmq.QueueEvents<any, any>(this.#name + suffix, options, this.#factory)
     return this.#opening(events, () => events.run()) as Bullmq.QueueEvents
   }
 
@@ -68,7 +69,7 @@ export class Clients {
 
   /** Whether a call to the client need not wait for its first connection. */
   isOpen (client: Client): boolean {
-    return this.#open.has(client) || !this.#isRedis
+    return this.#open.has(client) || !this.isRedis
   }
 
   /** Rejects soon when the client has no connection yet. BullMQ itself would wait for its first connection for ever. */
@@ -86,7 +87,7 @@ export class Clients {
   /** Begins to close a worker, so that it no longer waits for tasks. Redis tells only one waiting worker of each task. */
   async endWaiting (worker: Bullmq.Worker): Promise<void> {
     const backend = worker.getBackend()
-    if (!this.#isRedis || !this.#open.has(worker) || !await areConnected(backend)) return
+    if (!this.isRedis || !this.#open.has(worker) || !await areConnected(backend)) return
     worker.close().catch(() => {})
     await within(PARTING_MS, () => backend.disconnectBlocking()).catch(() => {})
   }
@@ -108,10 +109,10 @@ export class Clients {
   async #close (client: Client): Promise<void> {
     // BullMQ would wait for a client that has never been connected.
     const isOpen = this.#open.has(client) || hasConnected(client.getBackend())
-    await (isOpen ? closeClient(client, this.#isRedis) : closeNow(client))
+    await (isOpen ? closeClient(client, this.isRedis) : closeNow(client))
   }
 
-  get #isRedis (): boolean {
+  get isRedis (): boolean {
     return this.#options.postgres === undefined
   }
 

@@ -3,6 +3,7 @@ import type {
   Engine, EngineAddOptions, EngineHost, EnginePage, EngineQuery, StoredCounts, StoredPayload, StoredTask, TaskSnapshot
 } from '../../../types/index.js'
 import { isFinal } from '../../base/snapshot.js'
+import { Cancellations } from './cancellations.js'
 import { Clients } from './clients.js'
 import { type JobData, idOf, isId, toJob, toSnapshot } from './jobs.js'
 import { Lookout } from './lookout.js'
@@ -25,6 +26,7 @@ export class BullmqEngine implements Engine {
   readonly #clients: Clients
   readonly #errors = new StoreErrors()
   readonly #lookout: Lookout
+  #cancellations: Cancellations | undefined
   #runner: Runner | undefined
   #worker: Bullmq.Worker | undefined
   #queue: Bullmq.Queue<JobData, unknown, string> | undefined
@@ -56,10 +58,11 @@ export class BullmqEngine implements Engine {
     if (!host.worker) return
     const worker = this.#clients.worker(((job, token) => runner.run(job, token)) as Bullmq.Processor, workerOptions(this.#options, host))
     // The records use the connection of the worker. The connection of the queue may close while a task ends.
-    const runner = new Runner(this.#bullmq, host, this.#recordsOf(worker.getBackend()))
+    const records = this.#recordsOf(worker.getBackend())
+    const runner = new Runner(this.#bullmq, host, records)
     this.#runner = runner
     this.#worker = worker
-    this.#lookout.serve(runner)
+    this.#cancellations = new Cancellations(this.#clients, worker, records, runner)
   }
 
   async add (tasks: StoredTask[], options?: EngineAddOptions): Promise<string[]> {
@@ -81,13 +84,8 @@ export class BullmqEngine implements Engine {
     const records = await this.#find(id)
     const plain = toPlainReason(reason)
     const found = await records?.cancel(id, { reason: plain, at: Date.now() }) ?? 'none'
-    if (found === 'none') return false
     if (found === 'again') return !isFinal((await this.get(id))?.state ?? 'cancelled')
-    if (found === 'ended') return true
-    // The mark is for a worker that takes the job later. The event is for the worker that has the job now.
-    const reasonText = plain === undefined ? {} : { reason: JSON.stringify(plain) }
-    await this.queue.getBackend().publishEvent({ event: 'cancel', jobId: id, ...reasonText }, 10_000)
-    return true
+    return found !== 'none'
   }
 
   watch (id: string, onChange: () => void): () => void {
@@ -124,6 +122,7 @@ export class BullmqEngine implements Engine {
 
   async close (): Promise<void> {
     this.#lookout.close()
+    this.#cancellations?.close()
     await this.#clients.close()
   }
 

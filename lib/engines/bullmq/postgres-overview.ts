@@ -1,6 +1,7 @@
 import type { EngineQuery, StoredCounts } from '../../../types/index.js'
 import { parseOrText } from './json-or-text.js'
 import { MAX_VALUE_BYTES, type Overview, cursorParts } from './overview.js'
+import { JobCounts } from './postgres-counts.js'
 import { COLUMNS, MARK, type Row, toRecord } from './postgres-rows.js'
 
 /** How the jobs of a state are found, by an index. */
@@ -45,10 +46,6 @@ SELECT ${COLUMNS}, opts->>'reqId' AS req_id, dedup_id, process_at_ms, ${shortOf(
   FROM job LEFT JOIN job_dependency AS mark ON ${MARK}
  WHERE queue = $1 AND id = ANY($2) ORDER BY array_position($2, id)`
 
-/** A statement for each state can use the index of the state. */
-const COUNTS = (['waiting', 'active', 'delayed', 'completed', 'failed'] as const)
-  .map((state) => `SELECT '${state}' AS state, count(*) FROM job WHERE queue = $1 AND state = '${state}'`).join(' UNION ALL ')
-
 /**
  * One statement: of two retries the second one waits for the first and finds a job that waits. BullMQ takes keys under the lock of
  * the key, by a function that sees what came before the lock. The delay says when the job is due, and the job is due now.
@@ -89,9 +86,10 @@ interface ListedRow extends Row {
 
 /** The jobs of a queue in PostgreSQL, seen together. `query` puts the name of the queue in front of the values. */
 export function postgresOverview (query: <Found>(text: string, ...values: unknown[]) => Promise<Found[]>): Overview {
+  const counts = new JobCounts(query)
   return {
     async list ({ state, name, limit, scan = 1000, cursor }) {
-      const [rank, seq] = cursorParts(cursor, /^(\d+):(-?\d+)$/) ?? []
+      const [rank, seq] = cursorParts(cursor, /^(\d{1,18}):(-?\d{1,18})$/) ?? []
       // With a filter, more jobs than fit may have to be looked at. The last one only tells that there are more.
       const order = ORDERS[state]
       const isFiltered = name !== undefined || order.isMarked !== undefined
@@ -113,8 +111,7 @@ export function postgresOverview (query: <Found>(text: string, ...values: unknow
       return { records, cursor: last !== undefined && scanned < found.length ? `${last.rank}:${last.seq}` : undefined, scanned }
     },
     async counts () {
-      const rows = await query<{ state: keyof StoredCounts, count: string }>(COUNTS)
-      return Object.fromEntries(rows.map(({ state, count }) => [state, Number(count)])) as unknown as StoredCounts
+      return await counts.read()
     },
     async retry (id) {
       return (await query(RETRY, id, Date.now())).length === 1

@@ -3,7 +3,8 @@ import { type JobData, toPayload } from './jobs.js'
 import type { Overview } from './overview.js'
 import { postgresOverview } from './postgres-overview.js'
 import { COLUMNS, MARK, type Row, toRecord } from './postgres-rows.js'
-import { CANCELLED, type CancelAnswer, type Cancellation, type Records } from './records.js'
+import { JOBS_CHANNEL } from './postgres-bell.js'
+import { BELL, CANCELLED, type CancelAnswer, type Cancellation, type Records } from './records.js'
 
 const READ = `
 SELECT ${COLUMNS}, progress, return_value
@@ -19,7 +20,7 @@ SELECT id, concat_ws(' ', state, attempts_made, attempts_started, mark.value, md
 
 /**
  * One statement marks the job. A worker that completes or takes the job comes before the statement, or waits for it. A job that no
- * worker has ends at once.
+ * worker has ends at once. The bell is heard on the channel on which BullMQ tells workers of new jobs.
  */
 const CANCEL = `
 WITH found AS MATERIALIZED (
@@ -32,6 +33,7 @@ WITH found AS MATERIALIZED (
   DELETE FROM dedup USING found WHERE dedup.queue = $1 AND dedup.dedup_id = found.dedup_id AND dedup.job_id = found.id
 ), marked AS (
   UPDATE job SET deferred_failure = $4 FROM found WHERE job.queue = $1 AND job.id = found.id AND found.state = 'active'
+  RETURNING pg_notify('${JOBS_CHANNEL}', $1 || '${BELL}'), publish_event($1, 'cancel', jsonb_build_object('jobId', job.id))
 ), ended AS (
   UPDATE job SET state = 'failed', failed_reason = $4, finished_at_ms = ($3::jsonb->>'at')::bigint, process_at_ms = NULL
     FROM found WHERE job.queue = $1 AND job.id = found.id AND found.state <> 'active'

@@ -43,12 +43,25 @@ export interface Look {
 /** The answer to a cancellation. `none`: no unfinished job. `again`: cancelled before. `marked`: a worker has to end the job. */
 export type CancelAnswer = 'none' | 'again' | 'marked' | 'ended'
 
+/** How many jobs one command looks at. Redis runs no other command meanwhile. */
+const LOOK_SIZE = 500
+
+/** Looks at many jobs, some at a time. */
+export async function lookAtEach (records: Records, ids: string[], tell: (look: Look) => void): Promise<void> {
+  for (let at = 0; at < ids.length; at += LOOK_SIZE) {
+    for (const look of await records.look(ids.slice(at, at + LOOK_SIZE))) tell(look)
+  }
+}
+
 /** Reads and marks jobs. Only `payload` reads payloads. Each method is one step of the store. */
 export interface Records {
   read (id: string): Promise<JobRecord | undefined>
   payload (id: string): Promise<StoredPayload | undefined>
   look (ids: string[]): Promise<Look[]>
-  /** Marks an unfinished job and frees its key. A marked job cannot complete. A job that no worker has ends at once. */
+  /**
+   * Marks an unfinished job and frees its key. A marked job cannot complete. A job that no worker has ends at once. Of any other
+   * job, the workers hear by their bell.
+   */
   cancel (id: string, mark: Omit<Cancellation, 'during'>): Promise<CancelAnswer>
   /** Notes a fact in the data of a job, because BullMQ has no place for it. */
   note<Name extends keyof Notes> (id: string, name: Name, value: Notes[Name]): Promise<void>
@@ -58,6 +71,9 @@ export interface Notes {
   error: TaskErrorSnapshot
   startedAt: number
 }
+
+/** What is added to the name of a queue for the name of the bell that tells its workers of cancellations. */
+export const BELL = '.cancelled'
 
 /** The `failedReason` of a cancelled job. */
 export const CANCELLED = 'cancelled'

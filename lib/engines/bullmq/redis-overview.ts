@@ -21,6 +21,15 @@ const SOURCES: Record<EngineQuery['state'], [keys: [string, string, string], kin
 /** A job as `LIST` gives it. */
 type Row = [id: string, score: string, more: [deid: string | null, opts: string], fields: Fields]
 
+/** The score of a job in a cursor: its place in a list, or its score in a set, as Redis writes it. */
+const SCORES: Record<string, string> = { l: '\\d{1,15}', z: '\\d{1,17}(?:\\.\\d{1,17})?(?:e\\+\\d\\d)?' }
+
+/** Finds the parts of a cursor: the number of the list or set, counted from 1, the score and the id of its last job. */
+function cursorPattern (kinds: string): RegExp {
+  const starts = [...kinds].map((kind, index) => `${index + 1}:${SCORES[kind] ?? SCORES.z!}:`)
+  return new RegExp(`^(?=${starts.join('|')})(\\d):([^:]+):(.+)$`)
+}
+
 /** BullMQ keeps the time of a delayed job in the high bits of its score. */
 const SCORE_PER_MS = 0x1000
 
@@ -33,7 +42,7 @@ export function redisOverview (
   return {
     async list ({ state, name = '', limit, scan = 1000, cursor }) {
       const [sources, kinds, mark] = SOURCES[state]
-      const [source = '1', score = '', last = ''] = cursorParts(cursor, new RegExp(`^([1-${kinds.length}]):([\\d.e+]+):(.+)$`)) ?? []
+      const [source = '1', score = '', last = ''] = cursorParts(cursor, cursorPattern(kinds)) ?? []
       const [scanned, rows, next] = await run<[number, Row[], string?]>('backgroundTaskList',
         [...of(...sources), base, kinds, name, mark, limit, scan, source, score, last])
       const records = rows.map(([id, score, [deid, opts], fields]) => ({

@@ -2,10 +2,13 @@ import type * as Bullmq from 'bullmq'
 import { parseOrText } from './json-or-text.js'
 import type { Overview } from './overview.js'
 import { toPayload } from './jobs.js'
-import { CANCELLED, type CancelAnswer, type Records } from './records.js'
+import { BELL, CANCELLED, type CancelAnswer, type Records } from './records.js'
 import { redisOverview } from './redis-overview.js'
 import { OVERVIEW_COMMANDS } from './redis-overview-scripts.js'
 import { FIELDS, type Fields, toRecord } from './redis-rows.js'
+
+/** How long the bell of a queue is kept after it has rung. A worker reads it at once, or looks at its tasks anyway. */
+const BELL_SECONDS = 60
 
 /** How many waiting jobs a cancellation searches. */
 const SEARCHED_JOBS = 1000
@@ -44,8 +47,8 @@ return looks
 `
 
 /**
- * KEYS: the job, the sets of delayed, prioritized and failed jobs, the list of waiting jobs, the events. ARGV: the start of all
- * keys, the id, the mark, the reason for BullMQ, the time.
+ * KEYS: the job, the sets of delayed, prioritized and failed jobs, the list of waiting jobs, the events, the bell. ARGV: the start
+ * of all keys, the id, the mark, the reason for BullMQ, the time.
  * A job that no worker has ends at once, except in a long list, which takes long to search: there a worker ends it.
  * For BullMQ, the mark is a deferred failure and a failed child. The deferred failure keeps the job from running again. The failed
  * child keeps the job from completing.
@@ -62,6 +65,9 @@ if redis.call('ZREM', KEYS[2], id) == 0 and redis.call('ZREM', KEYS[3], id) == 0
   (redis.call('LLEN', KEYS[5]) > ${SEARCHED_JOBS} or redis.call('LREM', KEYS[5], -1, id) == 0) then
   redis.call('HSET', key, 'defa', reason)
   redis.call('ZADD', key .. ':unsuccessful', 0, key .. ':cancelled')
+  redis.call('XADD', KEYS[6], '*', 'event', 'cancel', 'jobId', id)
+  redis.call('XADD', KEYS[7], 'MAXLEN', 1, '*', 'event', 'cancel')
+  redis.call('EXPIRE', KEYS[7], ${BELL_SECONDS})
   return 'marked'
 end
 redis.call('HSET', key, 'finishedOn', ARGV[5], 'failedReason', reason)
@@ -79,7 +85,7 @@ const COMMANDS = {
   backgroundTaskRead: { numberOfKeys: 4, lua: READ, readOnly: true },
   backgroundTaskPayload: { numberOfKeys: 1, lua: PAYLOAD, readOnly: true },
   backgroundTaskLook: { numberOfKeys: 4, lua: LOOK, readOnly: true },
-  backgroundTaskCancel: { numberOfKeys: 6, lua: CANCEL },
+  backgroundTaskCancel: { numberOfKeys: 7, lua: CANCEL },
   backgroundTaskNote: { numberOfKeys: 1, lua: NOTE },
   ...OVERVIEW_COMMANDS
 }
@@ -88,6 +94,7 @@ const COMMANDS = {
 export function redisRecords (backend: Bullmq.RedisQueueBackend): Records & Overview {
   const { keys } = backend
   const base = keys[''] as string
+  const bell = `${base.slice(0, -1)}${BELL}:events`
   const sets = [keys.completed, keys.failed, keys.delayed, keys.active]
   const defined = new WeakSet<object>()
 
@@ -118,7 +125,7 @@ export function redisRecords (backend: Bullmq.RedisQueueBackend): Records & Over
       // The mark always has the field `at`. The script puts the field `during` in front of it.
       const { delayed, prioritized, failed, wait, events } = keys
       return await run<CancelAnswer>('backgroundTaskCancel',
-        [base + id, delayed, prioritized, failed, wait, events, base, id, JSON.stringify(mark), CANCELLED, mark.at])
+        [base + id, delayed, prioritized, failed, wait, events, bell, base, id, JSON.stringify(mark), CANCELLED, mark.at])
     },
     async note (id, name, value) {
       await run('backgroundTaskNote', [base + id, name, JSON.stringify(value)])

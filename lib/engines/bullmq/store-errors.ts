@@ -8,7 +8,7 @@ export class StoreErrors {
   readonly #quiet = new Quiet()
 
   readonly report = (err: Error): void => {
-    if (this.log !== undefined && this.#quiet.maySay(kindOf(err))) this.log.error({ err }, 'engine of background tasks failed')
+    if (this.log !== undefined && this.#quiet.maySay(kindOf(err))) this.log.error({ err }, 'background task engine failed')
   }
 }
 

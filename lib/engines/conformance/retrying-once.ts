@@ -68,5 +68,27 @@ export const retryingOnce: Record<string, Check> = {
       assert.equal(rig.runs.filter((run) => run.id === first.id).length, isRetried ? 2 : 1)
       await engine.cancel(second.id)
     }
+  },
+
+  'a task that is cancelled about when it runs again does not complete if the cancellation had an effect': async (rig) => {
+    const { engine } = rig
+    if (engine.retry === undefined) return
+    await rig.start(async ({ id }, { signal }) => {
+      if (rig.runs.filter((run) => run.id === id).length === 1) return { state: 'failed', error }
+      await new Promise(setImmediate)
+      return signal.aborted ? { state: 'cancelled', error } : completed
+    })
+    for (let round = 0; round < 10; round++) {
+      const { id } = task()
+      await engine.add([task({ id })])
+      await rig.end(id)
+      const retry = async (): Promise<boolean> => await engine.retry!(id)
+      const cancel = async (): Promise<boolean> => await engine.cancel(id)
+      const [isRetried, isCancelled] = round % 2 === 0
+        ? await Promise.all([retry(), cancel()])
+        : (await Promise.all([cancel(), retry()])).reverse() as [boolean, boolean]
+      assert.equal(isRetried, true)
+      assert.equal((await rig.end(id)).state, isCancelled ? 'cancelled' : 'completed')
+    }
   }
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import type { Engine } from '../../../types/index.js'
 import { type Check, completed, error, latch, task } from './rig.js'
 
@@ -47,6 +48,22 @@ export const sharing: Record<string, Check> = {
     await web.until(stored.id, ({ state }) => state === 'active')
     assert.equal(await web.engine.cancel(stored.id), true)
     assert.equal((await web.end(stored.id)).state, 'cancelled')
+  },
+
+  'of two processes that have a task run again at once one has an effect': async (rig, other) => {
+    if (rig.engine.retry === undefined) return
+    await rig.start(({ id }) => rig.runs.filter((run) => run.id === id).length > 1 ? completed : { state: 'failed', error })
+    const web = await other()
+    await web.start(undefined, { worker: false })
+    const batch = Array.from({ length: 10 }, () => task({ key: randomUUID() }))
+    await rig.engine.add(batch)
+    for (const { id } of batch) {
+      await rig.end(id)
+      const effects: boolean[] = await Promise.all([rig.engine.retry(id), web.engine.retry!(id)])
+      assert.deepEqual(effects.sort(), [false, true])
+      assert.equal((await web.end(id)).state, 'completed')
+    }
+    assert.equal(rig.runs.length, 2 * batch.length)
   },
 
   'of two workers only one runs a task': async (rig, other) => {

@@ -1,0 +1,130 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import type { Page } from 'playwright-core'
+import t, { type Test } from 'tap'
+import { defineTask, Type } from '../../index.js'
+import { isLive, TestBrowser, withoutBrowser } from '../support/browser.js'
+import { createDashboard } from '../support/dashboard-app.js'
+
+t.setTimeout(240_000)
+const browser = new TestBrowser(t)
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+interface Violation {
+  id: string
+  nodes: Array<{ html: string, failureSummary: string }>
+}
+
+/** An app with something to see in every view. */
+async function createBusyApp (t: Test): Promise<{ url: string, hashes: string[] }> {
+  const invoice = defineTask({
+    name: 'send-invoice',
+    payload: Type.Object({ order: Type.Integer() }),
+    async handler () { throw new Error('card declined: insufficient funds on the card that ends in 4242, which was asked three times today') }
+  })
+  const report = defineTask({
+    name: 'build-report-with-a-name-that-is-longer-than-most',
+    payload: {},
+    async handler (_, task) {
+      task.progress(0.42)
+      await once(task.signal, 'abort')
+    }
+  })
+  const { app, url, origin } = await createDashboard(t, {
+    plugin: { tasks: [invoice, report] },
+    dashboard: { actions: true, payload: true },
+    extend (app) {
+      app.post('/orders/:id/with/a/route/that/is/long', async (request, reply) => {
+        const tasks = request.backgroundTasks
+        tasks.add(async function sendReceipt () {})
+        tasks.add({ retry: { retries: 1, delay: 10 } }, async function crm () { throw new Error('no') })
+        tasks.add({ when: 'error' }, function apologize () {})
+        tasks.add(invoice, { order: 7 })
+        return reply.code(202).send({})
+      })
+    }
+  })
+  const page = await browser.open(t, url)
+  await isLive(page)
+  for (let index = 0; index < 3; index++) await fetch(`${origin}/orders/1/with/a/route/that/is/long`, { method: 'POST' })
+  await app.backgroundTasks.idle()
+  const [failed] = (await app.backgroundTasks.list({ state: 'failed', name: 'send-invoice' })).tasks
+  const running = app.backgroundTasks.add(report, {})
+  const link = page.getByRole('region', { name: 'Requests' }).getByRole('link').first()
+  await link.waitFor()
+  const request = await link.getAttribute('href') ?? ''
+  await page.close()
+  const hashes = ['#/', '#/tasks/failed', '#/tasks/active', '#/tasks/waiting', `#/task/${failed?.id}`, `#/task/${running.id}`, '#/task/none', request]
+  return { url, hashes }
+}
+
+/** What axe has to say against the page. */
+async function violationsOf (page: Page): Promise<string[]> {
+  const violations = await page.evaluate('axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => violations)') as Violation[]
+  return violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`))
+}
+
+t.test('axe finds nothing in any view, light and dark, wide and narrow, and no view scrolls sideways', { skip: withoutBrowser }, async (t) => {
+  const { url, hashes } = await createBusyApp(t)
+  for (const colorScheme of ['light', 'dark'] as const) {
+    for (const width of [1280, 360]) {
+      // The policy of the page would not let axe in, and has tests of its own.
+      const page = await browser.open(t, url, { colorScheme, viewport: { width, height: 800 }, bypassCSP: true })
+      await page.evaluate(axe)
+      for (const hash of hashes) {
+        await page.goto(`${url}${hash}`)
+        await isLive(page)
+        await page.getByRole('heading', { level: 1 }).waitFor()
+        t.same(await violationsOf(page), [], `${colorScheme}, ${width} px: ${hash}`)
+        const excess = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+        t.equal(excess, 0, `${width} px: ${hash} fits`)
+      }
+      await page.close()
+    }
+  }
+})
+
+const focused = (page: Page): Promise<string> => page.evaluate(() => {
+  const element = document.activeElement as HTMLElement
+  const { outlineStyle } = getComputedStyle(element)
+  const after = getComputedStyle(element, '::after').outlineStyle
+  const isSeen = outlineStyle !== 'none' || after !== 'none' || element.matches('h1')
+  return `${element.localName} ${element.getAttribute('aria-label') ?? element.innerText.replace(/\s+/g, ' ').trim()}${isSeen ? '' : ' (unseen)'}`
+})
+
+t.test('everything is reached by keyboard, with the focus in sight', { skip: withoutBrowser }, async (t) => {
+  const { url } = await createBusyApp(t)
+  const page = await browser.open(t, url)
+  await isLive(page)
+  const press = async (key: string): Promise<string> => {
+    await page.keyboard.press(key)
+    return await focused(page)
+  }
+  t.equal(await press('Tab'), 'a Skip to the content')
+  t.match(await press('Enter'), /^h1 6 failed$/)
+  t.match(await press('Tab'), /^a waiting \d+$/)
+  for (const state of ['active', 'delayed', 'failed']) t.match(await press('Tab'), new RegExp(`^a ${state} \\d+$`))
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { level: 1, name: 'Tasks' }).waitFor()
+  t.equal(await focused(page), 'h1 Tasks', 'the heading of the new view has the focus')
+  for (const state of ['waiting', 'active', 'delayed', 'completed', 'failed', 'cancelled', 'skipped']) t.match(await press('Tab'), new RegExp(`^a ${state} \\d+$`))
+  await page.keyboard.press('Tab')
+  await page.keyboard.type('send-invoice')
+  await page.keyboard.press('Enter')
+  await page.getByRole('row', { name: 'crm' }).first().waitFor({ state: 'detached' })
+  await page.getByRole('row', { name: 'send-invoice' }).first().waitFor()
+  t.equal(await press('Tab'), 'a send-invoice')
+  t.equal(await press('Tab'), 'button Retry')
+  await page.keyboard.press('Enter')
+  await page.getByText('send-invoice runs again.').waitFor()
+
+  await page.goto(url)
+  await isLive(page)
+  for (const name of ['Skip to the content', 'Overview', 'Tasks']) t.equal(await press('Tab'), `a ${name}`)
+  t.equal(await press('Tab'), 'input Find by id')
+  await page.getByRole('region', { name: 'Requests' }).getByRole('link').first().focus()
+  await page.keyboard.press('Enter')
+  await page.getByRole('region', { name: 'Time line' }).waitFor()
+  t.match(await focused(page), /^h1 POST \/orders\/:id/)
+})
