@@ -1,4 +1,4 @@
-import { TaskList } from '../request/task-list.js'
+import type { TaskList } from '../request/task-list.js'
 import type { Owner } from '../task/task.js'
 import { RecordedRequest, type RequestFacts } from './recorded-request.js'
 
@@ -52,7 +52,7 @@ function factsOf (list: Owner): RequestFacts | undefined {
   const { request } = list
   if (request === undefined) return undefined
   // An onRequest hook of an earlier plugin may add a task before the reply is known.
-  const elapsedMs = list instanceof TaskList ? list.reply?.elapsedTime ?? 0 : 0
+  const elapsedMs = (list as TaskList).reply?.elapsedTime ?? 0
   return {
     reqId: String(request.id),
     method: request.method,

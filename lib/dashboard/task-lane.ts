@@ -7,7 +7,7 @@ import type { Lane, TaskKind } from './view.js'
 /** The lane of one task, with times from when it was added: as it was recorded, or else what its snapshot tells. */
 export function taskLane (services: Services, task: ListedTask, recorded: RecordedTask | undefined): Lane {
   if (recorded !== undefined) return recorded.lane(recorded.added)
-  const { id, name, createdAt, nextRunAt, where } = task
+  const { id, name, createdAt, where } = task
   const since = (iso: string): number => Math.max(0, Date.parse(iso) - Date.parse(createdAt))
   return {
     number: 0,
@@ -16,7 +16,6 @@ export function taskLane (services: Services, task: ListedTask, recorded: Record
     id,
     added: 0,
     ...snapshotLane(task, since),
-    ...(nextRunAt !== undefined && { nextAt: since(nextRunAt) }),
     ...(where === 'stored' && { isElsewhere: true as const })
   }
 }

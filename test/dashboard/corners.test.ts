@@ -1,10 +1,11 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { createShowPayload } from '../../lib/dashboard/show-payload.js'
 import { Sampler } from '../../lib/dashboard/sampler.js'
 import { snapshotLane } from '../../lib/dashboard/snapshot-lane.js'
 import { createScene } from '../support/dashboard.js'
-import { createDistantEngine, createEngine } from '../support/engine.js'
+import { createDistantEngine } from '../support/engine.js'
 import { createLatch } from '../support/latch.js'
 import { named } from '../support/stored-app.js'
 import { turnUntil } from '../support/turns.js'
@@ -150,7 +151,7 @@ t.test('what the engine in memory remembers and this process does not is shown a
 
 t.test('a task that is gone once it was retried is answered as it was', async (t) => {
   let gone = false
-  const engine = createEngine((inner) => ({
+  const engine = createDistantEngine((inner) => ({
     get: async (id) => gone ? undefined : await inner.get(id),
     async retry () {
       gone = true
@@ -158,12 +159,71 @@ t.test('a task that is gone once it was retried is answered as it was', async (t
     }
   }))
   const work = named(() => { throw new Error('no luck') })
-  const { app, act } = await createScene(t, { tasks: { engine, tasks: [work], history: 0 }, dashboard: { actions: true } })
+  const { app, act } = await createScene(t, { tasks: { engine, tasks: [work] }, dashboard: { actions: true } })
   await app.ready()
   const { id } = app.backgroundTasks.add(work, {})
-  await app.backgroundTasks.idle()
-  const found = await act(id, 'retry')
-  t.ok([200, 404].includes(found.status))
+  await app.backgroundTasks.flush()
+  await until(async () => (await engine.get(id))?.state === 'failed')
+  const { status, body } = await act(id, 'retry')
+  t.equal(status, 200)
+  t.match(JSON.parse(body), { id, state: 'failed' })
+})
+
+t.test('tasks whose key is held by one that is not recorded have its id, until newer requests take their place', async (t) => {
+  const engine = createDistantEngine(() => ({ add: async (tasks) => tasks.map(() => '7f7a8a10-18d0-4cff-8e82-2bf128d80538') }))
+  const work = named(() => {})
+  const { app, look } = await createScene(t, { tasks: { engine, tasks: [work] } })
+  app.post('/', async (req) => {
+    req.backgroundTasks.add(work, {}, { key: 'k' })
+    return {}
+  })
+  const client = await look()
+  await client.whole()
+  for (let n = 0; n < 203; n++) await app.inject({ method: 'POST', url: '/' })
+  const { 'request:203': request, ...others } = await client.until((entries) => entries['request:203']?.lanes[0]?.id?.startsWith('7f7a8a10'))
+  t.notOk('request:1' in others)
+  t.equal(request!.lanes[0]!.isElsewhere, true)
+})
+
+t.test('a task that comes back to this process is asked for no longer', async (t) => {
+  const work = named(() => {})
+  const { app, look } = await createScene(t, { tasks: { engine: createDistantEngine(), tasks: [work] } })
+  app.post('/', async (req) => {
+    req.backgroundTasks.add(work, {}, { delay: 600 })
+    return {}
+  })
+  const client = await look('request/1')
+  await client.whole()
+  await app.inject({ method: 'POST', url: '/' })
+  t.match(await client.until(({ request }) => request?.lanes[0]?.state === 'delayed'), { request: { lanes: [{ isElsewhere: true }] } })
+  const { request } = await client.until(({ request }) => request?.lanes[0]?.state === 'completed')
+  t.notOk('isElsewhere' in request!.lanes[0]!)
+})
+
+t.test('the page of a list says that its store does not answer, and keeps its tasks', async (t) => {
+  let isDown = false
+  const engine = createDistantEngine((inner) => ({
+    async list (query) {
+      if (isDown) throw new Error('down')
+      return await inner.list!(query)
+    }
+  }))
+  const work = named(() => {})
+  const { app, look } = await createScene(t, { tasks: { engine, tasks: [work] } })
+  await app.ready()
+  const { id } = app.backgroundTasks.add(work, {}, { delay: 60_000 })
+  await app.backgroundTasks.flush()
+  const client = await look('tasks/delayed')
+  t.same((await client.whole()).list!.ids, [id])
+  isDown = true
+  app.backgroundTasks.add(() => {})
+  t.same((await client.until(({ store }) => store)).list!.ids, [id])
+})
+
+t.test('a function payload that returns nothing shows nothing', async (t) => {
+  const { app } = await createScene(t)
+  const task = { id: 'a', name: 'work', state: 'waiting' as const, attempt: 1, createdAt: '' }
+  t.equal(createShowPayload(() => undefined, app.log)({}, task), undefined)
 })
 
 t.test('bars that were seen here stay when the engine tells of a later attempt', async (t) => {
