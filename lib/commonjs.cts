@@ -22,6 +22,7 @@ declare namespace backgroundTasks {
   export type NamedTaskOptions = types.NamedTaskOptions
   export type RequestBackgroundTasks = types.RequestBackgroundTasks
   export type ResponseEnd = types.ResponseEnd
+  export type ResponseMessage = types.ResponseMessage
   export type RetryOptions = types.RetryOptions
   export type RouteTaskOptions = types.RouteTaskOptions
   export type RunControl = types.RunControl

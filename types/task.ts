@@ -74,3 +74,9 @@ export interface TaskMessage {
   /** The request of the task. Undefined for a task without a request. */
   request: FastifyRequest | undefined
 }
+
+/** The message on the channel `fastify-background-tasks.response`, published when a response whose request added tasks is over. */
+export interface ResponseMessage {
+  request: FastifyRequest
+  response: ResponseEnd
+}

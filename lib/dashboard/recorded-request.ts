@@ -51,7 +51,10 @@ export class RecordedRequest implements LaneOwner {
 
   /** The entry as JSON. Kept until the request changes: most of those that are shown are over. */
   get text (): string {
-    return (this.#text ??= JSON.stringify(this.entry()))
+    if (this.#text !== undefined) return this.#text
+    const text = JSON.stringify(this.entry())
+    if (!this.tasks.some(({ isFollowing }) => isFollowing)) this.#text = text
+    return text
   }
 
   entry (): RequestEntry {

@@ -1,9 +1,9 @@
 import type { TaskErrorSnapshot, TaskSnapshot, TaskState } from '../../types/index.js'
-import { errorSnapshot, isFinal } from '../base/snapshot.js'
-import { RegisteredTask } from '../stored/registered-task.js'
+import { isFinal } from '../base/snapshot.js'
 import type { BackgroundTask } from '../task/task.js'
 import { round } from './round.js'
 import { outcomeOf, snapshotLane } from './snapshot-lane.js'
+import { errorOf, isAway, kindOf, knownId } from './task-facts.js'
 import type { Attempt, Lane, TaskKind } from './view.js'
 
 /** How many attempts of a task are kept. */
@@ -28,6 +28,8 @@ export class RecordedTask {
   error: TaskErrorSnapshot | undefined = undefined
   /** The task, until it ends or goes on elsewhere. Its result and its payload may be large. */
   task: BackgroundTask | undefined
+  /** The task that runs in place of this one, as it has the key. */
+  target: RecordedTask | undefined = undefined
   /** What the engine has said of the task since it went elsewhere. */
   heard: TaskSnapshot | undefined = undefined
   #attempts: Attempt[] = []
@@ -88,7 +90,12 @@ export class RecordedTask {
 
   /** Whether this process has the task no more, but it has not ended here. */
   get isElsewhere (): boolean {
-    return this.task === undefined && !isFinal(this.state)
+    return this.task === undefined && this.target === undefined && !isFinal(this.state)
+  }
+
+  /** Whether the lane changes with that of another task. */
+  get isFollowing (): boolean {
+    return this.target !== undefined && !isFinal(this.target.state)
   }
 
   /** The id, if it was read, or is that of a registered task. */
@@ -114,6 +121,7 @@ export class RecordedTask {
       ...(error !== undefined && { error }),
       ...(state === 'skipped' && { when: this.#when })
     }
+    if (this.target !== undefined) return { ...this.target.lane(start), number, added: seen.added }
     return this.isElsewhere ? { ...seen, ...this.#told(seen), isElsewhere: true } : seen
   }
 
@@ -133,26 +141,4 @@ export class RecordedTask {
     last.outcome = outcomeOf(state)
     return now - last.from
   }
-}
-
-function kindOf (task: BackgroundTask): TaskKind {
-  if (task instanceof RegisteredTask) return task.options.startsLate === true ? 'file' : 'registered'
-  return task.isFollowed ? 'promise' : 'function'
-}
-
-/** Whether the task goes on in another process, or another task goes on in its place. */
-function isAway (task: BackgroundTask): boolean {
-  return task instanceof RegisteredTask && (task.place === 'elsewhere' || task.place === 'merged')
-}
-
-/** The id of a task, if it was read. This does not count as reading it. */
-function knownId (task: BackgroundTask): string | undefined {
-  return task.extras?.id
-}
-
-/** The error of a task, or that of its last attempt while it is delayed. */
-function errorOf (task: BackgroundTask): TaskErrorSnapshot | undefined {
-  const { state } = task
-  if (state === 'failed' || state === 'cancelled') return errorSnapshot(task.error)
-  return state === 'delayed' && task.hasStarted ? errorSnapshot(task.outcome) : undefined
 }

@@ -130,6 +130,14 @@ export class Recorder implements TaskObserver {
     recorded.task = undefined
   }
 
+  /** Has a task be found by the id of the one that has its key, unless that one is recorded itself. */
+  #rename (recorded: RecordedTask, before: string): void {
+    const id = recorded.id!
+    this.#byId.delete(before)
+    recorded.target = this.#byId.get(id)
+    if (recorded.target === undefined) this.#byId.set(id, recorded)
+  }
+
   /** Looks at the task once the code that ends its attempt has set the outcome, and has logged its id. */
   #settleSoon (recorded: RecordedTask, task: BackgroundTask): void {
     if (this.#unsettled.push([recorded, task]) === 1) queueMicrotask(this.#settle)
@@ -139,7 +147,9 @@ export class Recorder implements TaskObserver {
     for (const [recorded, task] of this.#unsettled.splice(0)) {
       // The task may be forgotten, or have been settled as it moved.
       if (this.#byTask.get(task) !== recorded) continue
+      const before = recorded.id
       const error = recorded.settle(task)
+      if (before !== undefined && recorded.id !== before) this.#rename(recorded, before)
       if (error !== undefined) this.names.of(task.name)?.failed(error, Date.now())
       if (recorded.task === undefined) this.#byTask.delete(task)
     }

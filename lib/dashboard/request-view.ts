@@ -35,17 +35,22 @@ export class RequestView implements View {
     for (const question of this.#asked.values()) this.#data.store.leave(question)
   }
 
-  #follow (task: RecordedTask): void {
-    const { recorder, store, tasks } = this.#data
+  #follow (lane: RecordedTask): void {
+    const { store, tasks } = this.#data
+    const task = lane.target ?? lane
     const { id, isElsewhere } = task
     const question = this.#asked.get(task)
     if (question !== undefined && !isElsewhere) {
       store.leave(question)
       this.#asked.delete(task)
     } else if (question?.answer !== undefined) {
-      recorder.hear(question.answer)
+      task.hear(question.answer)
     } else if (question === undefined && isElsewhere && this.#asked.size < MAX_ASKED) {
-      this.#asked.set(task, store.read(`lane ${id}`, () => tasks.get(id!), (answer) => answer !== undefined && isFinal(answer.state) ? ENDED_MS : UNFINISHED_MS))
+      this.#asked.set(task, store.read(`lane ${id}`, () => tasks.get(id!), servesFor))
     }
   }
+}
+
+function servesFor (answer: TaskSnapshot | undefined): number {
+  return answer !== undefined && isFinal(answer.state) ? ENDED_MS : UNFINISHED_MS
 }

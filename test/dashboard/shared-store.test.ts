@@ -199,20 +199,31 @@ t.test('a stored task that was retried here goes on in its lane', async (t) => {
   t.notOk('error' in after!.lanes[0]!)
 })
 
-t.test('a task whose key is taken is shown as what its place holder becomes', async (t) => {
-  const latch = createLatch()
-  const work = named(() => latch.promise)
-  const { app, look } = await createScene(t, { tasks: { tasks: [work] } })
-  app.post('/', async (req) => {
-    req.backgroundTasks.add(work, {}, { key: 'k' })
-    return {}
+for (const isShared of [false, true]) {
+  t.test(`a task whose key is taken in ${isShared ? 'a shared store' : 'this process'} is shown as the one that has the key`, async (t) => {
+    const [latch, added] = [createLatch(), createLatch()]
+    const work = named(() => latch.promise)
+    const { app, look } = await createScene(t, { tasks: { tasks: [work], ...(isShared && { engine: createDistantEngine() }) } })
+    let requests = 0
+    app.post('/', async (req) => {
+      req.backgroundTasks.add(work, {}, { key: 'k' })
+      // Both have added before the first is stored, so neither knows that the key is taken.
+      if (++requests === 2) added.resolve()
+      await added.promise
+      return {}
+    })
+    await app.ready()
+    const [client, first, second] = [await look(), await look('request/1'), await look('request/2')]
+    await client.whole()
+    await Promise.all([1, 2].map(() => app.inject({ method: 'POST', url: '/' })))
+    const isActive = ({ lanes }: { lanes: Array<{ state: string }> }): boolean => lanes[0]?.state === 'active'
+    const entries = await client.until(({ 'request:1': one, 'request:2': two }) => one && two && isActive(one) && isActive(two))
+    const [one, two] = [entries['request:1']!.lanes[0]!, entries['request:2']!.lanes[0]!]
+    t.match(two, { id: one.id!, attempts: [{ attempt: 1 }] })
+    t.not(two.number, one.number)
+    latch.resolve()
+    for (const view of [first, second]) await view.until(({ request }) => request?.lanes[0]?.state === 'completed')
+    await client.until((entries) => entries['request:2']?.lanes[0]?.state === 'completed')
+    t.match(client.entries['name:work'], { counts: { waiting: 0, active: 0, completed: 1 } })
   })
-  await app.ready()
-  app.backgroundTasks.add(work, {}, { key: 'k' })
-  await app.backgroundTasks.flush()
-  const client = await look()
-  await client.whole()
-  await app.inject({ method: 'POST', url: '/' })
-  latch.resolve()
-  await client.until((entries) => entries['name:work']?.counts.completed === 1 && entries['name:work'].counts.waiting === 0)
-})
+}

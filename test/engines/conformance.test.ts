@@ -42,6 +42,7 @@ const retrying = 'a delayed outcome is run again, with the next attempt number, 
 const listing = 'list gives the tasks of each state as get gives them, with what else is known, and without payloads'
 const paging = 'list gives every task once, page by page: finished ones latest first, unfinished ones oldest first'
 const scanning = 'list looks at no more tasks than it may, says at how many, and goes on from there'
+const payloads = 'payload gives what add got, with request and key, of a task that waits and of one that has ended'
 const counting = 'counts tells how many tasks are in each state, cancelled ones with those that have failed'
 const retryingFailed = 'a failed task runs again under its id, from attempt 1 and with its payload'
 
@@ -188,6 +189,18 @@ const mistakes: Array<[mistake: string, change: Change, found: string]> = [
   ['does not count cancelled tasks', (inner) => ({
     counts: async () => ({ ...await inner.counts!(), failed: (await inner.list!({ state: 'failed', limit: 200 })).tasks.length })
   }), counting],
+  ['gives a payload as text', (inner) => ({
+    async payload (id) {
+      const found = await inner.payload!(id)
+      return found && { ...found, payload: JSON.stringify(found.payload) }
+    }
+  }), payloads],
+  ['gives a payload without its key', (inner) => ({
+    async payload (id) {
+      const { key, ...found } = await inner.payload!(id) ?? { payload: 1 }
+      return found
+    }
+  }), payloads],
   ['counts too many waiting tasks', (inner) => ({ counts: async () => ({ ...await inner.counts!(), waiting: 9 }) }), counting],
   ['goes on telling', (inner) => ({
     watchAll (onChange) {

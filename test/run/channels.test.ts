@@ -2,11 +2,12 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import t, { type Test } from 'tap'
-import type { Task } from '../../index.js'
+import type { ResponseMessage, Task } from '../../index.js'
 import { createApp } from '../support/app.js'
 import { useFakeTimers } from '../support/clock.js'
 import { collectGarbage } from '../support/garbage.js'
 import { createLatch } from '../support/latch.js'
+import { portOf } from '../support/transports.js'
 import { nextTurn, turnUntil } from '../support/turns.js'
 
 interface Message {
@@ -293,3 +294,60 @@ for (const listens of [true, false]) {
     await app.backgroundTasks.idle()
   })
 }
+
+const responses = 'fastify-background-tasks.response'
+
+/** The messages of the response channel, until the test is over. */
+function noteResponses (t: Test): ResponseMessage[] {
+  const messages: ResponseMessage[] = []
+  const onMessage = (message: unknown): void => { messages.push(message as ResponseMessage) }
+  subscribe(responses, onMessage)
+  t.teardown(() => { unsubscribe(responses, onMessage) })
+  return messages
+}
+
+t.test('the end of a response whose request added tasks is published once, before any of them starts', async (t) => {
+  const messages = noteResponses(t)
+  const app = await createApp(t)
+  let published = 0
+  app.get('/add', async (request, reply) => {
+    request.backgroundTasks.add(() => { published = messages.length })
+    return await reply.code(202).send({})
+  })
+  app.get('/wait', async (request) => {
+    request.backgroundTasks.waitUntil(Promise.resolve())
+    return {}
+  })
+  app.get('/clear', async (request) => {
+    request.backgroundTasks.add(() => {})
+    request.backgroundTasks.clear()
+    return {}
+  })
+  app.get('/look', async (request) => ({ size: request.backgroundTasks.size }))
+  app.get('/none', async () => ({}))
+  for (const path of ['/add', '/wait', '/clear', '/look', '/none']) {
+    await app.inject(path)
+    await app.backgroundTasks.idle()
+  }
+  app.backgroundTasks.add(() => {})
+  await app.backgroundTasks.idle()
+  t.same(messages.map(({ request, response }) => [request.url, response]), [
+    ['/add', { outcome: 'sent', statusCode: 202 }],
+    ['/wait', { outcome: 'sent', statusCode: 200 }],
+    ['/clear', { outcome: 'sent', statusCode: 200 }]
+  ])
+  t.equal(published, 1)
+})
+
+t.test('a response that is cut off is published as aborted', async (t) => {
+  const messages = noteResponses(t)
+  const app = await createApp(t)
+  app.get('/', (request, reply) => {
+    request.backgroundTasks.add(() => {})
+    request.raw.socket.destroy()
+  })
+  await t.rejects(fetch(`http://127.0.0.1:${await portOf(app)}/`))
+  await app.backgroundTasks.idle()
+  t.match(messages, [{ request: { url: '/' }, response: { outcome: 'aborted' } }])
+  t.equal(messages.length, 1)
+})

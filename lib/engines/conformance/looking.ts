@@ -79,6 +79,22 @@ export const looking: Record<string, Check> = {
     for (const { id } of batch) await engine.cancel(id)
   },
 
+  'payload gives what add got, with request and key, of a task that waits and of one that has ended': async (rig) => {
+    const { engine } = rig
+    if (engine.payload === undefined) return
+    await rig.start(() => ({ state: 'completed', result: { ok: true } }))
+    const payload = { list: [1, { deep: null }], text: '\u20ac</script>' }
+    const plain = task({ payload })
+    const waiting = task({ payload, delay: 60_000, key: randomUUID(), reqId: 'req-1' })
+    for (const stored of [plain, waiting]) await engine.add([stored])
+    await rig.end(plain.id)
+    assert.deepEqual(await engine.payload(plain.id), { payload })
+    assert.deepEqual(await engine.payload(waiting.id), { payload, key: waiting.key, reqId: 'req-1' })
+    assert.equal(await engine.payload(randomUUID()), undefined)
+    await engine.cancel(waiting.id)
+    assert.deepEqual((await engine.payload(waiting.id))?.payload, payload)
+  },
+
   'list refuses a cursor that is none of its own': async (rig) => {
     const { engine } = rig
     if (engine.list === undefined) return
