@@ -27,12 +27,15 @@ t.test('a stream is open before there is anything to say', async (t) => {
 })
 
 t.test('a view does not wait for a store that takes long', async (t) => {
-  const engine = createDistantEngine(() => ({ counts: () => new Promise(() => {}) }))
+  const answer = createLatch<never>()
+  const engine = createDistantEngine(() => ({ counts: () => answer.promise }))
   const { app, look } = await createScene(t, { tasks: { engine, storeTimeout: 60_000 } })
   app.backgroundTasks.add(function mail () {})
   const client = await look()
   t.match(await client.whole(), { counts: { completed: Number } })
   t.notOk('store' in client.entries)
+  // The time limit of the question would outlive the test.
+  answer.resolve(undefined as never)
 })
 
 t.test('there are at most four updates a second, however much happens', async (t) => {
@@ -128,14 +131,14 @@ t.test('a client that does not read is cut when the app closes', async (t) => {
 t.test('a slow client gets the whole view again once it has read the rest', async (t) => {
   const { app, look } = await createScene(t)
   let stream: PassThrough | undefined
-  app.addHook('onSend', async (req, reply, payload) => { if (req.url.includes('/live')) stream = payload as PassThrough })
+  app.addHook('onSend', async (req, reply, payload) => { if (req.url.includes('/live')) stream ??= payload as PassThrough })
   let requests = 0
   app.get('/', async (req) => {
     for (let n = 0; n < 4; n++) req.backgroundTasks.add({ name: 'long '.repeat(20_000) }, () => {})
     requests++
     return {}
   })
-  const client = await look()
+  const [client, quick] = [await look(), await look()]
   await client.whole()
   client.response.pause()
   await until(async () => {
@@ -144,6 +147,8 @@ t.test('a slow client gets the whole view again once it has read the rest', asyn
   }, 60_000)
   const before = client.events.length
   await app.inject('/')
+  // By then the slow one has missed an update.
+  await quick.until((entries) => entries[`request:${requests}`]?.lanes[3]?.state === 'completed')
   client.response.resume()
   await client.until((entries) => entries[`request:${requests}`]?.lanes[3]?.state === 'completed')
   const later = client.events.slice(before)

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { createScene } from '../support/dashboard.js'
 import { createLatch } from '../support/latch.js'
@@ -8,7 +9,8 @@ t.test('the tasks of a state are shown as list gives them, with what may be done
   const { app, look } = await createScene(t, { dashboard: { actions: true } })
   app.get('/', async (req) => {
     req.backgroundTasks.add({ name: 'first' }, () => latch.promise)
-    req.backgroundTasks.add({ name: 'second' }, () => {})
+    // Not in the same millisecond.
+    req.backgroundTasks.add({ name: 'second' }, () => sleep(5))
     return {}
   })
   await app.inject('/')
