@@ -134,7 +134,7 @@ t.test('on PostgreSQL', { skip: withoutPostgres }, async (t) => {
       const engine = bullmqEngine({ postgres: isOwn ? pool : connectionString, queue: `tables-${isOwn}` })
       engine.start({ log: { error () {} } as never, worker: false, concurrency: undefined, history: 0, run: async () => completed })
       await until(() => wire.connections > 0)
-      wire.cut()
+      wire.reset()
       await nextTurn()
       await admin.query('rollback')
       await engine.queue.waitUntilReady()
@@ -155,7 +155,7 @@ t.test('on PostgreSQL', { skip: withoutPostgres }, async (t) => {
     for (const isOpen of [true, false]) {
       await pool.query('select 1')
       if (!isOpen) await rig.close()
-      wire.cut()
+      wire.reset()
       await until(() => pool.idleCount === 0)
       await until(() => pool.query('select 1').then(() => true, () => false))
     }

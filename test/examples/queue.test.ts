@@ -85,7 +85,8 @@ t.test('web and worker processes share the work of the example', { skip: without
 
   t.match(await (await fetch(`${url}/admin/queues/`)).text(), /<html/i)
   const board = await (await fetch(`${url}/admin/queues/api/queues`)).json()
-  t.match(board, { queues: [{ name: 'background-tasks', counts: { completed: 1 } }] }, 'the dashboard counts it')
+  t.match(board, { queues: [{ name: 'background-tasks', counts: { completed: 1 } }] }, 'the board counts it')
+  t.match(await (await fetch(`${url}/background-tasks`)).text(), /<title>Background tasks<\/title>/)
 
   for (const { child } of [web, worker]) {
     const closed = once(child, 'close')

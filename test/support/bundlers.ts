@@ -3,8 +3,9 @@ import json from '@rollup/plugin-json'
 import nodeResolve from '@rollup/plugin-node-resolve'
 import { build } from 'esbuild'
 import { basename, dirname } from 'node:path'
-import { rollup } from 'rollup'
+import { type RollupBuild, type RollupCache, rollup } from 'rollup'
 import webpack from 'webpack'
+import { installed } from './compiler.js'
 
 /** What to bundle, and how. */
 export interface BundleJob {
@@ -22,6 +23,13 @@ const rollupPlugins = [
   (json as unknown as typeof json.default)()
 ]
 
+let lastRollup: { job: string, build: RollupBuild } | undefined
+
+/** What need not be parsed again in other projects: modules of other packages, which find the same modules in each. */
+function foreignOf ({ cache }: RollupBuild): RollupCache {
+  return { modules: cache?.modules.filter(({ id }) => id.includes(installed)) ?? [] }
+}
+
 type Bundle = (job: BundleJob) => Promise<unknown>
 
 /** Each rejects where the bundler finds an error, and resolves where it has no more than warnings. */
@@ -35,10 +43,15 @@ export const bundlers: Record<'esbuild' | 'rollup' | 'webpack', Bundle> = {
   },
 
   async rollup ({ input, output, format, external }) {
-    const bundle = await rollup({ input, external, plugins: rollupPlugins, onLog () {} })
+    const job = [input, ...external].join()
+    // The formats of one input are made one after the other, and share what does not depend on them.
+    if (job !== lastRollup?.job) {
+      await lastRollup?.build.close()
+      const build = await rollup({ input, external, plugins: rollupPlugins, onLog () {}, ...(lastRollup && { cache: foreignOf(lastRollup.build) }) })
+      lastRollup = { job, build }
+    }
     // In one file, also what is loaded late.
-    await bundle.write({ file: output, format, inlineDynamicImports: true })
-    await bundle.close()
+    await lastRollup.build.write({ file: output, format, inlineDynamicImports: true })
   },
 
   async webpack ({ input, output, format, external }) {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { link, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, sep } from 'node:path'
 import { promisify } from 'node:util'
@@ -56,20 +56,41 @@ const isOptional = (peer: string): boolean => manifest.peerDependenciesMeta?.[pe
 export const peers = Object.keys(manifest.peerDependencies)
 export const dependencies = Object.keys(manifest.dependencies)
 
+/** The folders of `node_modules` in which the package and the same others are installed. */
+const installations = new Map<string, Promise<string>>()
+
 /**
- * Lays out a project with the package installed. Not by `npm install`: unpacking and linking need no network, and
- * a module that is not among `linked` cannot be found.
+ * Not by `npm install`: unpacking and linking need no network, and a module that is not among `linked` cannot be found.
+ * The package is in each folder by hard links: a file that was reached by a symbolic one would look for modules where it lies.
  */
-export async function createProject (name: string, linked: string[], sources: Project): Promise<string> {
-  const folder = join(temporary, name)
+async function install (linked: string[]): Promise<string> {
+  const folder = await mkdtemp(join(temporary, 'installed-'))
   const modules = join(folder, 'node_modules')
-  await cp(unpacked, join(modules, manifest.name), { recursive: true })
+  for (const file of files) {
+    const path = join(modules, manifest.name, file)
+    await mkdir(dirname(path), { recursive: true })
+    await link(join(unpacked, file), path)
+  }
   for (const module of linked) {
     await mkdir(dirname(join(modules, module)), { recursive: true })
     await symlink(join(installed, module), join(modules, module), 'junction')
   }
+  return folder
+}
+
+/** Lays out a project with the package installed, and `linked`. Those that have the same installed are neighbours. */
+export async function createProject (name: string, linked: string[], sources: Project): Promise<string> {
+  const key = [...linked].sort().join()
+  if (!installations.has(key)) installations.set(key, install(linked))
+  const folder = join(await installations.get(key)!, name)
+  await mkdir(folder)
   for (const [path, text] of Object.entries(sources)) await writeFile(join(folder, path), text)
   return folder
+}
+
+/** A folder in which nothing is installed, for a bundle. */
+export async function createEmptyFolder (): Promise<string> {
+  return await mkdtemp(join(temporary, 'alone-'))
 }
 
 /** What a project needs beside the package. */

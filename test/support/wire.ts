@@ -41,7 +41,7 @@ export class Wire {
   }
 
   /** Breaks the present connections. */
-  cut (): void {
+  reset (): void {
     for (const client of this.#clients) client.resetAndDestroy()
   }
 

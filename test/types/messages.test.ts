@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import ts from 'typescript'
+import { createHost } from '../support/compiler.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -59,7 +60,7 @@ function compile (sources: string[]): { marked: string, message: string }[][] {
   const file = ts.createSourceFile(path, declarations + sources.join('\n'), ts.ScriptTarget.ES2022)
   const first = file.getLineAndCharacterOfPosition(declarations.length).line
   const options: ts.CompilerOptions = { module: ts.ModuleKind.NodeNext, strict: true, skipLibCheck: true, types: ['node'], noEmit: true }
-  const host = ts.createCompilerHost(options)
+  const host = createHost(options)
   const { getSourceFile, fileExists } = host
   host.getSourceFile = (name, ...rest) => name === path ? file : getSourceFile(name, ...rest)
   host.fileExists = (name) => name === path || fileExists(name)

@@ -18,7 +18,7 @@ function stateToShow ({ counts }: NameEntry): TaskState {
 function NameRow ({ entry, isGone }: { entry: NameEntry, isGone: boolean }) {
   return useMemo(() => (
     <tr role='row' class={isGone ? 'gone' : ''}>
-      <th role='rowheader' scope='row'><a href={tasksHash(stateToShow(entry), { name: entry.name })}>{entry.name}</a></th>
+      <th role='rowheader' scope='row' title={entry.name}><a href={tasksHash(stateToShow(entry), { name: entry.name })}>{entry.name}</a></th>
       <td role='cell' class='runs'>{kindWords[entry.kind]}, {entry.where}</td>
       {states.map((state) => (
         <td role='cell' key={state} class={`number ${state} ${entry.counts[state] === 0 ? 'zero' : ''}`} data-label={state}>{count(entry.counts[state])}</td>
