@@ -1,5 +1,6 @@
 import closeWithGrace from 'close-with-grace'
 import { buildApp } from './app.js'
+import { oneLineLog } from './one-line-log.js'
 import { startSmtpServer } from './smtp-server.js'
 
 const smtp = await startSmtpServer(({ to, subject }) => {
@@ -9,7 +10,7 @@ const app = await buildApp({
   smtp: smtp.address,
   // Nobody listens there, so that you can see a task fail.
   warehouseUrl: 'http://127.0.0.1:4004/orders',
-  logger: { level: 'debug' }
+  logger: { level: 'debug', stream: oneLineLog }
 })
 
 // Longer than closeTimeout (10 s) and the second after it, so that the tasks get the time they were promised.

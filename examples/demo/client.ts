@@ -1,48 +1,106 @@
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { get } from 'node:http'
-import type { Timeline } from './timeline.js'
+import type { TaskSnapshot } from '../../index.js'
+import { startProcess } from './start-process.js'
 
-function startClock (): () => string {
-  const start = performance.now()
-  return () => `${Math.round(performance.now() - start)} ms`
+/** Requests at a steady pace. */
+export interface Load {
+  url: string
+  durationMs: number
+  everyMs: number
+  burst?: { path: string, requests: number, everyMs: number }
 }
 
-/** An HTTP client that tells the timeline what it gets. */
+export interface LoadFigures {
+  count: number
+  /** In milliseconds, as the next one. */
+  p99: number
+  slowest: number
+}
+
+/** What the process of the client is asked to do. */
+export interface Command {
+  number: number
+  action: 'send' | 'hangUp' | 'abort' | 'follow' | 'load'
+  url: string
+  method?: 'GET' | 'POST'
+  json?: string
+  load?: Load
+}
+
+export interface Reply {
+  ms: number
+  status: number
+  location: string
+  body: string
+}
+
+interface Message {
+  number: number
+  value?: any
+  error?: string
+  task?: TaskSnapshot
+}
+
+/** The demo's side of the client, which is a process of its own. */
 export class Client {
-  readonly #baseUrl: string
-  readonly #timeline: Timeline
+  readonly #child: ChildProcess = startProcess('client-process')
+  readonly #answers = new Map<number, { resolve: (value: any) => void, reject: (error: Error) => void }>()
+  readonly #outcomes = new Map<number, Promise<any>>()
+  #onTask: ((task: TaskSnapshot) => void) | undefined
+  #numbers = 0
 
-  constructor (baseUrl: string, timeline: Timeline) {
-    this.#baseUrl = baseUrl
-    this.#timeline = timeline
+  constructor () {
+    this.#child.on('message', ({ number, value, error, task }: Message) => {
+      if (task !== undefined) return this.#onTask?.(task)
+      const { resolve, reject } = this.#answers.get(number)!
+      error === undefined ? resolve(value) : reject(new Error(error))
+    })
   }
 
-  async send (path: string, init: RequestInit = {}): Promise<Response> {
-    const clock = startClock()
-    const { method = 'GET' } = init
-    const response = await fetch(this.#baseUrl + path, init)
-    this.#timeline.add(`client: ${method} ${path} -> ${response.status} after ${clock()}`)
-    return response
+  async get (url: string): Promise<Reply> {
+    return await this.#ask({ action: 'send', url })
   }
 
-  /** Sends a request and does not wait for its reply. Not by fetch, which would keep a connection in its place. */
-  async hangUp (path: string, moment: Promise<void>): Promise<void> {
-    const clock = startClock()
-    const request = get(this.#baseUrl + path, { agent: false })
-    const failed = once(request, 'response').then(() => { throw new Error(`${path} has replied`) }, () => {})
+  async post (url: string, body: object): Promise<Reply> {
+    return await this.#ask({ action: 'send', url, method: 'POST', json: JSON.stringify(body) })
+  }
+
+  /** Sends a request, and hangs up at the moment without having waited for the reply. */
+  async hangUp (url: string, moment: Promise<void>): Promise<Reply> {
+    const hungUp = this.#ask({ action: 'hangUp', url })
+    const number = this.#numbers
     await moment
-    request.destroy()
-    await failed
-    this.#timeline.add(`client: GET ${path} -> hung up after ${clock()}, without a reply`)
+    this.#child.send({ number, action: 'abort', url })
+    return await hungUp
   }
 
-  postJson (path: string, body: object): Promise<Response> {
-    const headers = { 'content-type': 'application/json' }
-    return this.send(path, { method: 'POST', headers, body: JSON.stringify(body) })
+  /** Follows server-sent events to their end. */
+  async follow (url: string, onTask: (task: TaskSnapshot) => void): Promise<Reply> {
+    this.#onTask = onTask
+    return await this.#ask({ action: 'follow', url })
   }
 
-  postFile (path: string, body: Buffer<ArrayBuffer>): Promise<Response> {
-    const headers = { 'content-type': 'application/octet-stream' }
-    return this.send(path, { method: 'POST', headers, body })
+  async load (load: Load): Promise<LoadFigures> {
+    return await this.#ask({ action: 'load', url: load.url, load })
+  }
+
+  /** The reply to the request of this number, as the process of the client has it. */
+  outcomeOf (number: number): Promise<Reply> {
+    return this.#outcomes.get(number)!
+  }
+
+  async close (): Promise<void> {
+    const exited = once(this.#child, 'exit')
+    this.#child.disconnect()
+    await exited
+  }
+
+  #ask (command: Omit<Command, 'number'>): Promise<any> {
+    const number = ++this.#numbers
+    const outcome = new Promise((resolve, reject) => { this.#answers.set(number, { resolve, reject }) })
+    this.#outcomes.set(number, outcome)
+    this.#child.send({ number, ...command })
+    return outcome
   }
 }
