@@ -54,7 +54,7 @@ export function TaskRow ({ task, state, isGone, onActed }: Props) {
           {isEnded(state) ? between(task.startedAt, task.finishedAt) : <Since at={began} />}
         </td>
         <td role='cell' class='number' data-label='attempt'>{task.attempt}</td>
-        <td role='cell' class='note'>{isGone ? <em>not {state} any more</em> : <Note task={task} />}</td>
+        <td role='cell' class='note'>{isGone ? <em>{isEnded(state) ? 'not on this page any more' : `not ${state} any more`}</em> : <Note task={task} />}</td>
         <td role='cell' class='actions'>{!isGone && <ActionsOfTask task={task} describedBy={`task-${task.id}`} isSmall onActed={onActed} />}</td>
       </tr>
     )
