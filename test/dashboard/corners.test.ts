@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -234,4 +235,25 @@ t.test('bars that were seen here stay when the engine tells of a later attempt',
   t.same(snapshotLane({ ...told, state: 'delayed' }, since, seen).attempts, seen)
   t.same(snapshotLane({ ...told, state: 'completed', finishedAt: '40' }, since, seen).attempts, [...seen, { attempt: 2, from: 50, to: 50, outcome: 'completed' }])
   t.same(snapshotLane({ ...told, attempt: 1, state: 'failed', finishedAt: '50' }, since, seen).attempts, seen)
+})
+
+t.test('the function payload is not called in the context of a task', async (t) => {
+  const storage = new AsyncLocalStorage<string>()
+  const seen: Array<string | undefined> = []
+  const work = named(() => {})
+  const { app, look } = await createScene(t, {
+    tasks: { tasks: [work] },
+    dashboard: {
+      payload (payload, { state }) {
+        seen.push(`${state} in ${storage.getStore()}`)
+        return payload
+      }
+    }
+  })
+  await app.ready()
+  const { id } = storage.run('that of the task', () => app.backgroundTasks.add(work, {}, { delay: 600 }))
+  await app.backgroundTasks.flush()
+  const client = await look(`task/${id}`)
+  await client.until(({ task }) => task?.payload && task.state === 'completed')
+  t.equal(seen.at(-1), 'completed in undefined')
 })
