@@ -195,6 +195,7 @@ t.test('a wrong query is refused by name', async (t) => {
     [{ state: 'failed', cursor: encoded(['failed', '', { rank: 1, cursor: 5 }]) }, cursorMessage],
     [{ state: 'failed', cursor: encoded(['failed', '', { rank: 1, id: 5 }]) }, cursorMessage],
     [{ state: 'failed', cursor: encoded(['failed', '', { rank: 1 }]) }, cursorMessage],
+    [{ state: 'failed', cursor: encoded(['failed', '', { cursor: 5 }]) }, cursorMessage],
     [{ state: 'failed', cursor: encoded(['failed', '', 'no place']) }, cursorMessage],
     [{ state: 'failed', cursor }, cursorMessage],
     [{ state: 'active', name: 'a', cursor }, cursorMessage],
