@@ -1,10 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
 import t from 'tap'
+import type { Feed, Viewer } from '../../lib/dashboard/feed.js'
 import { createShowPayload } from '../../lib/dashboard/show-payload.js'
 import { Sampler } from '../../lib/dashboard/sampler.js'
 import { snapshotLane } from '../../lib/dashboard/snapshot-lane.js'
+import { createViewer } from '../../lib/dashboard/viewer.js'
 import { createScene } from '../support/dashboard.js'
 import { createDistantEngine } from '../support/engine.js'
 import { createLatch } from '../support/latch.js'
@@ -256,4 +259,19 @@ t.test('the function payload is not called in the context of a task', async (t) 
   const client = await look(`task/${id}`)
   await client.until(({ task }) => task?.payload && task.state === 'completed')
   t.equal(seen.at(-1), 'completed in undefined')
+})
+
+t.test('a stream that has ended, or is gone, gets no update', async (t) => {
+  for (const leave of ['end', 'destroy'] as const) {
+    const stream = new PassThrough()
+    const written: string[] = []
+    t.intercept(stream, 'write', { value: (event: string) => written.push(event) })
+    const viewers = new Set<Viewer>()
+    createViewer(stream, { viewers, whole: () => 'whole' } as unknown as Feed)
+    const [viewer] = viewers
+    viewer!.update('change')
+    stream[leave]()
+    viewer!.update('late')
+    t.same(written, ['whole', 'change'], leave)
+  }
 })
