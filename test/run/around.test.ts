@@ -23,7 +23,7 @@ async function run (
 
 const noLuck = new RangeError('no luck')
 const fail = (): void => { throw noLuck }
-const misuse = (received: string): object => ({
+const misuse = (received: string): { code: string, message: string } => ({
   code: 'FST_BGT_INVALID_OPTIONS',
   message: `option "around" must call run once for each attempt of task "work", received ${received}`
 })
@@ -91,6 +91,27 @@ t.test('a call of run by an attempt that has timed out, or was cancelled, reject
     t.match(await rejected.promise, misuse('a call after the attempt was over'))
     t.match(task, end === 'timeout' ? { state: 'failed', error: { code: 'FST_BGT_TIMEOUT' } } : { state: 'cancelled' })
   }
+})
+
+t.test('a call of run by an attempt that has timed out rejects, and runs nothing, while the next attempt runs', async (t) => {
+  const runs: number[] = []
+  let first!: () => Promise<unknown>
+  const app = await createApp(t, {
+    timeout: 50,
+    retry: { retries: 1, delay: 0 },
+    async around (task, run) {
+      if (task.attempt === 1) {
+        first = run
+        await new Promise(() => {})
+      }
+      await t.rejects(first(), misuse('a call after the attempt was over'))
+      await run()
+    }
+  })
+  const task = app.backgroundTasks.add({ name: 'work' }, () => { runs.push(task.attempt) })
+  await app.backgroundTasks.idle()
+  t.match(task, { state: 'completed', attempt: 2 })
+  t.same(runs, [2])
 })
 
 t.test('an error after around has settled is logged as that of an attempt that was given up', async (t) => {

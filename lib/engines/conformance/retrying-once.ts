@@ -8,7 +8,7 @@ export const retryingOnce: Record<string, Check> = {
     const { engine } = rig
     if (engine.retry === undefined) return
     await rig.start(({ id }) => rig.runs.filter((run) => run.id === id).length > 1 ? completed : { state: 'failed', error })
-    const batch = Array.from({ length: 10 }, () => task({ key: randomUUID() }))
+    const batch = Array.from({ length: 20 }, (_, index) => task(index % 2 === 0 ? {} : { key: randomUUID() }))
     await engine.add(batch)
     for (const { id } of batch) {
       await rig.end(id)

@@ -55,7 +55,7 @@ export const sharing: Record<string, Check> = {
     await rig.start(({ id }) => rig.runs.filter((run) => run.id === id).length > 1 ? completed : { state: 'failed', error })
     const web = await other()
     await web.start(undefined, { worker: false })
-    const batch = Array.from({ length: 10 }, () => task({ key: randomUUID() }))
+    const batch = Array.from({ length: 20 }, (_, index) => task(index % 2 === 0 ? {} : { key: randomUUID() }))
     await rig.engine.add(batch)
     for (const { id } of batch) {
       await rig.end(id)
