@@ -19,7 +19,7 @@ for (const document of documents) {
 
 t.test('the tarball holds every example, and the pictures without what draws them', async (t) => {
   for (const file of ['examples/app.ts', 'examples/demo.ts', 'examples/images/resize-image.ts']) t.ok(files.includes(file), file)
-  t.same(files.filter((file) => file.startsWith('docs/images/') && !file.endsWith('.svg')), [])
+  t.same(files.filter((file) => file.startsWith('docs/images/') && !/\.(?:svg|png)$/.test(file)), [])
 })
 
 t.test('package.json invents no address', async (t) => {
