@@ -82,8 +82,10 @@ export class Live {
 
   #createFeed (create: CreateView, canAct: boolean): Feed {
     const { recorder, sampler } = this.#recording.current!
-    const view = create({ tasks: this.#tasks, recorder, sampler, store: this.#store, showPayload: this.#showPayload })
     const store = this.#store
+    const view = create({
+      tasks: this.#tasks, recorder, sampler, store, showPayload: this.#showPayload, lookAgain: () => { this.#lookSoon() }
+    })
     return new Feed(view, canAct, {
       write: (entries) => { this.#writeCommon(entries, canAct) },
       get hasFailed () { return store.failure !== undefined }

@@ -1,4 +1,5 @@
 import { Counts } from './counts.js'
+import { ShownRequests } from './shown-requests.js'
 import { StoreNames } from './store-names.js'
 import type { View, ViewData } from './view-data.js'
 
@@ -8,6 +9,7 @@ export class Overview implements View {
   readonly #data: ViewData
   readonly #counts: Counts
   readonly #storeNames: StoreNames
+  readonly #requests = new ShownRequests()
 
   constructor (data: ViewData) {
     this.#data = data
@@ -17,7 +19,7 @@ export class Overview implements View {
   }
 
   write (entries: Map<string, string>): void {
-    const { recorder: { names, requests }, sampler } = this.#data
+    const { recorder: { names, requests }, sampler, lookAgain } = this.#data
     entries.set('counts', JSON.stringify(this.#counts.entry()))
     entries.set('rates', JSON.stringify(sampler.rates))
     for (const stats of names.all()) entries.set(`name:${stats.name}`, stats.text)
@@ -25,7 +27,7 @@ export class Overview implements View {
       const own = names.of(stats.name)
       if (own?.where !== 'here') entries.set(`name:${stats.name}`, JSON.stringify(stats.entry(own)))
     }
-    for (const request of requests.kept) entries.set(`request:${request.number}`, request.text)
+    if (!this.#requests.write(requests.kept, entries)) lookAgain()
   }
 
   end (): void {

@@ -11,6 +11,8 @@ export interface ViewData {
   readonly sampler: Sampler
   readonly store: Store
   readonly showPayload: ShowPayload
+  /** Has the views be looked at again in the next update. */
+  readonly lookAgain: () => void
 }
 
 /** One of the pages that a viewer may look at. Viewers of the same page share it. */

@@ -120,8 +120,10 @@ t.test('the 200 latest requests are kept', async (t) => {
   const client = await look()
   await client.whole()
   for (let n = 0; n < 230; n++) await app.inject(`/${n}`)
-  const entries = await client.until((entries) => entries['request:230']?.lanes[0]?.state === 'completed')
-  const numbers = Object.keys(entries).filter((key) => key.startsWith('request:')).map((key) => Number(key.slice(8))).sort((a, b) => a - b)
+  const numbersIn = (entries: object): number[] =>
+    Object.keys(entries).filter((key) => key.startsWith('request:')).map((key) => Number(key.slice(8))).sort((a, b) => a - b)
+  const entries = await client.until((entries) => entries['request:230']?.lanes[0]?.state === 'completed' && numbersIn(entries).length === 200)
+  const numbers = numbersIn(entries)
   t.same(numbers, Array.from({ length: 200 }, (_, index) => index + 31))
   t.match(entries['name:mail'], { counts: { completed: 230 } })
 })
