@@ -76,7 +76,8 @@ export class Schedules {
 
   snapshots (): ScheduleSnapshot[] {
     const now = Date.now()
-    return this.#registry.scheduled.map(({ definition, schedule }, index) => {
+    const { scheduled } = this.#registry
+    return scheduled.map(({ definition, schedule }, index) => {
       const { name } = definition
       const { cron, timezone } = schedule
       const next = this.#nextTicks[index]

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { createScene } from '../support/dashboard.js'
 import { createDistantEngine } from '../support/engine.js'
+import { block } from '../support/per-turn.js'
 import { named } from '../support/stored-app.js'
 
 t.test('while the store does not answer, each view says so and shows what it knows, and goes on when the store is back', async (t) => {
@@ -68,7 +69,7 @@ t.test('the next question waits for ten times as long as the last one took', asy
   const engine = createDistantEngine((inner) => ({
     async counts () {
       const start = performance.now()
-      await new Promise((resolve) => { setTimeout(resolve, 40) })
+      block(40)
       asked.push([start, performance.now()])
       return await inner.counts!()
     }

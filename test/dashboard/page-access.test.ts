@@ -1,11 +1,10 @@
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { defineTask, Type } from '../../index.js'
 import { isLive, TestBrowser, withoutBrowser } from '../support/browser.js'
-import { createDashboard } from '../support/dashboard-app.js'
+import { createDashboard, endlessTask } from '../support/dashboard-app.js'
 
 t.setTimeout(240_000)
 const browser = new TestBrowser(t)
@@ -23,14 +22,7 @@ async function createBusyApp (t: Test): Promise<{ url: string, hashes: string[] 
     payload: Type.Object({ order: Type.Integer() }),
     async handler () { throw new Error('card declined: insufficient funds on the card that ends in 4242, which was asked three times today') }
   })
-  const report = defineTask({
-    name: 'build-report-with-a-name-that-is-longer-than-most',
-    payload: {},
-    async handler (_, task) {
-      task.progress(0.42)
-      await once(task.signal, 'abort')
-    }
-  })
+  const report = endlessTask('build-report-with-a-name-that-is-longer-than-most')
   const { app, url, origin } = await createDashboard(t, {
     plugin: { tasks: [invoice, report] },
     dashboard: { actions: true, payload: true },

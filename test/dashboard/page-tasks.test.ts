@@ -1,8 +1,7 @@
-import { once } from 'node:events'
 import t from 'tap'
 import { defineTask, Type } from '../../index.js'
 import { isLive, TestBrowser, textsOf, withoutBrowser } from '../support/browser.js'
-import { createDashboard } from '../support/dashboard-app.js'
+import { createDashboard, endlessTask } from '../support/dashboard-app.js'
 import { createLatch } from '../support/latch.js'
 
 t.setTimeout(180_000)
@@ -19,14 +18,7 @@ t.test('failed tasks are run again and running ones are cancelled, from the list
       return { pages: 3 }
     }
   })
-  const report = defineTask({
-    name: 'report',
-    payload: {},
-    async handler (_, task) {
-      task.progress(0.42)
-      await once(task.signal, 'abort')
-    }
-  })
+  const report = endlessTask('report')
   const { app, url, origin } = await createDashboard(t, {
     plugin: { tasks: [invoice, report] },
     dashboard: { actions: true, payload: true },

@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Page } from 'playwright-core'
 import t from 'tap'
 import { isLive, TestBrowser, textsOf, withoutBrowser } from '../support/browser.js'
 import { createDashboard } from '../support/dashboard-app.js'
 import { createLatch } from '../support/latch.js'
+import { block } from '../support/per-turn.js'
 
 t.setTimeout(180_000)
 const browser = new TestBrowser(t)
@@ -63,11 +63,11 @@ t.test('a request has its tasks on a time line: order, attempts, delays, and wha
     extend (app) {
       app.post('/signup', async (request, reply) => {
         const tasks = request.backgroundTasks
-        tasks.add({ name: 'first' }, () => sleep(30))
+        tasks.add({ name: 'first' }, () => { block(30) })
         tasks.add({ name: 'crm', retry: { retries: 1, delay: 60, jitter: false } }, async () => { throw new Error('no answer') })
         tasks.add({ name: 'apologize', when: 'error' }, () => {})
-        tasks.add({ name: 'last' }, () => sleep(5))
-        await sleep(25)
+        tasks.add({ name: 'last' }, () => { block(5) })
+        block(25)
         return reply.code(201).send({})
       })
     }

@@ -1,5 +1,5 @@
 import { channel, tracingChannel } from 'node:diagnostics_channel'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import type { AppTasks } from '../../lib/app/app-tasks.js'
 import { recordingOf } from '../../lib/dashboard/recording.js'
@@ -7,7 +7,8 @@ import { useFakeTimers } from '../support/clock.js'
 import { type Scene, type SceneOptions, createScene, send } from '../support/dashboard.js'
 import { collectGarbage } from '../support/garbage.js'
 import { named } from '../support/stored-app.js'
-import { turnUntil } from '../support/turns.js'
+import { nextTurn, turnUntil } from '../support/turns.js'
+import { until } from '../support/until.js'
 
 const channels = [
   ...['add', 'response'].map((name) => channel(`fastify-background-tasks.${name}`)),
@@ -105,7 +106,8 @@ t.test('the timer of the recording does not outlive the app, and holds no proces
   const before = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
   client.hangUp()
   await client.end()
-  await sleep(10)
+  const countConnections = promisify(app.server.getConnections.bind(app.server))
+  await until(async () => await countConnections() === 0)
   t.ok(process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length <= before)
   await app.close()
   t.notOk(isObserved())
@@ -148,7 +150,7 @@ t.test('a task that is kept no more ends without a trace', async (t) => {
   const { app, look } = await createScene(t)
   app.get('/', async (req) => {
     for (let n = 0; n < 1001; n++) req.backgroundTasks.add({ name: 'many', when: 'error' }, () => {})
-    await sleep(1)
+    await nextTurn()
     return {}
   })
   const client = await look()

@@ -2,7 +2,7 @@ import t from 'tap'
 import type { Engine, StoredSnapshot } from '../../index.js'
 import { createScene } from '../support/dashboard.js'
 import { createDistantEngine } from '../support/engine.js'
-import { createLatch } from '../support/latch.js'
+import { type Latch, createLatch } from '../support/latch.js'
 import { named } from '../support/stored-app.js'
 import { nextTurn, turnUntil } from '../support/turns.js'
 
@@ -11,6 +11,19 @@ const zero = { waiting: 0, active: 0, delayed: 0, completed: 0, failed: 0 }
 /** An engine on a store whose tasks other processes run: this one only stores. */
 function createRemote (change: (inner: Engine) => Partial<Engine> = () => ({})): Engine {
   return createDistantEngine((inner) => ({ start: (host) => inner.start({ ...host, worker: false }), ...change(inner) }))
+}
+
+/** The same, which stores nothing before it is told to. */
+function createHeld (change: Partial<Engine> = {}): { engine: Engine, held: Latch } {
+  const held = createLatch()
+  const engine = createRemote((inner) => ({
+    ...change,
+    async add (tasks) {
+      await held.promise
+      return await inner.add(tasks)
+    }
+  }))
+  return { engine, held }
 }
 
 t.test('a task that runs here for a shared store is counted once, in each state', async (t) => {
@@ -36,13 +49,7 @@ t.test('a task that runs here for a shared store is counted once, in each state'
 })
 
 t.test('a task that is cancelled while it is stored is counted once', async (t) => {
-  const held = createLatch()
-  const engine = createRemote((inner) => ({
-    async add (tasks) {
-      await held.promise
-      return await inner.add(tasks)
-    }
-  }))
+  const { held, engine } = createHeld()
   const work = named(() => {})
   const { app, look } = await createScene(t, { tasks: { engine, tasks: [work], worker: false } })
   await app.ready()
@@ -133,16 +140,11 @@ t.test('a process without a worker shows the names of the latest tasks in its st
 })
 
 t.test('what could not be stored yet is added to what the store has of the name', async (t) => {
-  const held = createLatch()
-  const engine = createRemote((inner) => ({
+  const { held, engine } = createHeld({
     async list ({ state }) {
       return { tasks: state === 'completed' ? [{ ...snapshots[0]!, id: 'a', name: 'work' }] : [], scanned: 0 }
-    },
-    async add (tasks) {
-      await held.promise
-      return await inner.add(tasks)
     }
-  }))
+  })
   const work = named(() => {})
   const { app, look } = await createScene(t, { tasks: { engine, tasks: [work], worker: false } })
   await app.ready()

@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { createScene } from '../support/dashboard.js'
 import { createLatch } from '../support/latch.js'
+import { block } from '../support/per-turn.js'
 import { named } from '../support/stored-app.js'
 
 t.test('the tasks of a state are shown as list gives them, with what may be done, and as they change', async (t) => {
@@ -10,7 +10,7 @@ t.test('the tasks of a state are shown as list gives them, with what may be done
   app.get('/', async (req) => {
     req.backgroundTasks.add({ name: 'first' }, () => latch.promise)
     // Not in the same millisecond.
-    req.backgroundTasks.add({ name: 'second' }, () => sleep(5))
+    req.backgroundTasks.add({ name: 'second' }, () => { block(2) })
     return {}
   })
   await app.inject('/')

@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import type { TaskSnapshot } from '../../index.js'
 import { completed, latch, task } from '../../lib/engines/conformance/rig.js'
 import { muteBell } from '../support/bullmq-bell.js'
-import { type Store, openRig } from '../support/bullmq-rig.js'
+import { type Store, openRig, startHeld } from '../support/bullmq-rig.js'
 import { PostgresServer, withoutPostgres } from '../support/postgres.js'
 import { RedisServer, withoutRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
@@ -67,15 +67,7 @@ function cancelTests (t: Test, store: Store): void {
   t.test('a task that is cancelled while it runs is active until its worker has said how it ended, then cancelled', async (t) => {
     const { engine: worker, rig } = await openRig(t, store)
     const { engine: web } = await openRig(t, store, worker.queue.name)
-    const [active, goOn] = [latch(), latch()]
-    await rig.start(async () => {
-      active.open()
-      await goOn.promise
-      return { state: 'completed', result: 'ignored its signal' }
-    })
-    const stored = task()
-    await worker.add([stored])
-    await active.promise
+    const { goOn, stored } = await startHeld(rig, task(), { state: 'completed', result: 'ignored its signal' })
     t.equal(await web.cancel(stored.id), true)
     t.match(await web.get(stored.id), { state: 'active', finishedAt: undefined, error: undefined })
     t.equal(await web.cancel(stored.id), true, 'it has not ended')
@@ -86,15 +78,7 @@ function cancelTests (t: Test, store: Store): void {
 
   t.test('nothing is cancelled that has been removed meanwhile, or has an id that is none', async (t) => {
     const { engine, rig } = await openRig(t, store)
-    const [active, goOn] = [latch(), latch()]
-    await rig.start(async () => {
-      active.open()
-      await goOn.promise
-      return completed
-    })
-    const stored = task()
-    await engine.add([stored])
-    await active.promise
+    const { goOn, stored } = await startHeld(rig)
     t.equal(await engine.cancel(stored.id), true)
     const { get } = engine
     engine.get = async () => undefined

@@ -1,13 +1,12 @@
 import { createRequire } from 'node:module'
 import * as bullmq from 'bullmq'
 import t, { type Test } from 'tap'
-import type { StoredTask } from '../../index.js'
-import { bullmqEngine, type BullmqEngine } from '../../lib/bullmq.mjs'
+import { bullmqEngine } from '../../lib/bullmq.mjs'
 import { BullmqEngine as Engine } from '../../lib/engines/bullmq/engine.js'
 import type { BullmqModule } from '../../lib/engines/bullmq/module.js'
 import { Rig, completed, latch, task } from '../../lib/engines/conformance/rig.js'
 import { muteBell } from '../support/bullmq-bell.js'
-import { type Store, openRig as open } from '../support/bullmq-rig.js'
+import { type Store, openRig as open, startHeld } from '../support/bullmq-rig.js'
 import { PostgresServer, withoutPostgres } from '../support/postgres.js'
 import { RedisServer, withoutRedis } from '../support/redis.js'
 import { until } from '../support/until.js'
@@ -34,20 +33,6 @@ const reasons: Array<[given: unknown, arrives: unknown]> = [
   [() => {}, 'function (anonymous)'],
   [unreadable.proxy, 'an object']
 ]
-
-/** Starts an engine that runs one task at a time, and resolves once it runs this one, which goes on when told to. */
-async function startHeld (engine: BullmqEngine, rig: Rig, stored = task()): Promise<{ goOn: { open: () => void }, stored: StoredTask }> {
-  const active = latch()
-  const goOn = latch()
-  await rig.start(async () => {
-    active.open()
-    await goOn.promise
-    return { state: 'completed', result: 'done' }
-  }, { concurrency: 1 })
-  await engine.add([stored])
-  await active.promise
-  return { goOn, stored }
-}
 
 function engineTests (t: Test, store: Store): void {
   t.test('an engine that closes while it opens leaves nothing behind that keeps the process alive', async (t) => {
@@ -117,7 +102,7 @@ function engineTests (t: Test, store: Store): void {
   t.test('a task that is cancelled while it runs frees its key at once', async (t) => {
     const { engine, rig } = await open(t, store)
     const again = task({ key: 'k' })
-    const { goOn, stored } = await startHeld(engine, rig, task({ key: 'k' }))
+    const { goOn, stored } = await startHeld(rig, task({ key: 'k' }), { state: 'completed', result: 'done' })
     t.equal(await engine.cancel(stored.id), true)
     t.same(await engine.add([again]), [again.id])
     goOn.open()

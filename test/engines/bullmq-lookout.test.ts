@@ -4,7 +4,7 @@ import backgroundTasks, { type BackgroundTasksOptions } from '../../index.js'
 import { bullmqEngine } from '../../lib/bullmq.mjs'
 import { completed, latch, task } from '../../lib/engines/conformance/rig.js'
 import { taskRoutes } from '../../lib/routes.js'
-import { openRig } from '../support/bullmq-rig.js'
+import { openRig, startHeld } from '../support/bullmq-rig.js'
 import { EventClient } from '../support/event-client.js'
 import { PostgresServer, withoutPostgres } from '../support/postgres.js'
 import { RedisServer, withoutRedis } from '../support/redis.js'
@@ -66,15 +66,9 @@ t.test('on Redis', { skip: withoutRedis }, async (t) => {
 
   t.test('a task that runs, and one that is watched, are looked at without their payloads', async (t) => {
     const { engine, rig } = await openRig(t, { connection })
-    const [active, goOn] = [latch(), latch()]
-    await rig.start(async () => {
-      active.open()
-      await goOn.promise
-      return completed
-    }, { concurrency: 1 })
-    const [running, waiting] = [task({ payload: filling }), task({ payload: filling })]
-    await engine.add([running, waiting])
-    await active.promise
+    const { goOn } = await startHeld(rig, task({ payload: filling }))
+    const waiting = task({ payload: filling })
+    await engine.add([waiting])
     const ends = Array.from({ length: 200 }, () => engine.watch(waiting.id, () => {}))
     await redis.ask(async (client) => {
       await client.config('RESETSTAT')

@@ -5,11 +5,9 @@ import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
-import { type App, buildApp } from '../../examples/app.js'
-import { unreachableUrl } from '../../examples/demo/unreachable-url.js'
-import { type Mail, startSmtpServer } from '../../examples/smtp-server.js'
 import { spawnScript } from '../support/child.js'
 import { withoutRedis } from '../support/redis.js'
+import { startExampleApp } from '../support/example-app.js'
 
 // Processes take their time to start on a busy machine.
 t.setTimeout(120_000)
@@ -29,17 +27,6 @@ function startExample (t: Test, name: string, env: NodeJS.ProcessEnv = {}): Chil
   })
   t.teardown(() => { child.kill('SIGKILL') })
   return child
-}
-
-async function startApp (t: Test): Promise<{ app: App, mails: Mail[] }> {
-  const mails: Mail[] = []
-  const smtp = await startSmtpServer((mail) => { mails.push(mail) }, 0)
-  const app = await buildApp({ smtp: smtp.address, warehouseUrl: await unreachableUrl() })
-  t.teardown(async () => {
-    await app.close()
-    await smtp.close()
-  })
-  return { app, mails }
 }
 
 /** What the demo shows, in this order. Without a redis-server it has no workers to kill. */
@@ -119,7 +106,7 @@ t.test('the server sends the e-mail of the last sign-up before it ends on SIGTER
 })
 
 t.test('POST /signup sends the welcome e-mail', async (t) => {
-  const { app, mails } = await startApp(t)
+  const { app, mails } = await startExampleApp(t)
   const response = await app.inject({ method: 'POST', url: '/signup', payload: { email: 'ann@example.com' } })
   t.equal(response.statusCode, 201)
   t.same(mails, [])
@@ -128,7 +115,7 @@ t.test('POST /signup sends the welcome e-mail', async (t) => {
 })
 
 t.test('POST /signup sends nothing to what is not an address', async (t) => {
-  const { app, mails } = await startApp(t)
+  const { app, mails } = await startExampleApp(t)
   const response = await app.inject({ method: 'POST', url: '/signup', payload: { email: 'ann' } })
   t.equal(response.statusCode, 400)
   await app.backgroundTasks.idle()
@@ -136,7 +123,7 @@ t.test('POST /signup sends nothing to what is not an address', async (t) => {
 })
 
 t.test('POST /uploads says where to ask for the result', async (t) => {
-  const { app } = await startApp(t)
+  const { app } = await startExampleApp(t)
   const payload = Buffer.from('knock, knock\n'.repeat(1000))
   const headers = { 'content-type': 'application/octet-stream' }
   const response = await app.inject({ method: 'POST', url: '/uploads', headers, payload })
@@ -150,12 +137,12 @@ t.test('POST /uploads says where to ask for the result', async (t) => {
 })
 
 t.test('GET /uploads/:id replies 404 to an id that nobody has', async (t) => {
-  const { app } = await startApp(t)
+  const { app } = await startExampleApp(t)
   t.equal((await app.inject('/uploads/7f7a8a10-18d0-4cff-8e82-2bf128d80538')).statusCode, 404)
 })
 
 t.test('POST /orders sends the receipt although the warehouse cannot be told', async (t) => {
-  const { app, mails } = await startApp(t)
+  const { app, mails } = await startExampleApp(t)
   const payload = { item: 'teapot', email: 'bob@example.com' }
   const response = await app.inject({ method: 'POST', url: '/orders', payload })
   t.equal(response.statusCode, 201)
@@ -165,7 +152,7 @@ t.test('POST /orders sends the receipt although the warehouse cannot be told', a
 })
 
 t.test('GET /slow counts a visitor who does not wait for the reply', async (t) => {
-  const { app } = await startApp(t)
+  const { app } = await startExampleApp(t)
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   const controller = new AbortController()
   const hangUp = (): void => { controller.abort() }

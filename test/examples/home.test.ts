@@ -1,24 +1,12 @@
-import t, { type Test } from 'tap'
-import { type App, buildApp } from '../../examples/app.js'
-import { unreachableUrl } from '../../examples/demo/unreachable-url.js'
-import { startSmtpServer } from '../../examples/smtp-server.js'
+import t from 'tap'
 import { TestBrowser, isLive, withoutBrowser } from '../support/browser.js'
+import { startExampleApp } from '../support/example-app.js'
 
 t.setTimeout(120_000)
 
-async function startApp (t: Test): Promise<App> {
-  const smtp = await startSmtpServer(() => {}, 0)
-  const app = await buildApp({ smtp: smtp.address, warehouseUrl: await unreachableUrl() })
-  t.teardown(async () => {
-    await app.close()
-    await smtp.close()
-  })
-  return app
-}
-
 t.test('each button of the example page sends its request, and the dashboard shows the tasks', { skip: withoutBrowser }, async (t) => {
   const browser = new TestBrowser(t)
-  const app = await startApp(t)
+  const { app } = await startExampleApp(t)
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   const home = await browser.open(t, url, { expects: /ERR_ABORTED/ })
   const [dashboard] = await Promise.all([home.waitForEvent('popup'), home.getByRole('link', { name: 'dashboard' }).click()])
@@ -46,7 +34,7 @@ t.test('each button of the example page sends its request, and the dashboard sho
 })
 
 t.test('the dashboard of the example is for this machine only', async (t) => {
-  const app = await startApp(t)
+  const { app } = await startExampleApp(t)
   for (const [remoteAddress, status] of [['127.0.0.1', 200], ['::1', 200], ['10.0.0.7', 403]] as const) {
     const { statusCode } = await app.inject({ url: '/background-tasks', remoteAddress })
     t.equal(statusCode, status, remoteAddress)

@@ -1,21 +1,9 @@
-import t, { type Test } from 'tap'
-import { type App, buildApp } from '../../examples/app.js'
+import t from 'tap'
 import { readEvents } from '../../examples/demo/read-events.js'
-import { unreachableUrl } from '../../examples/demo/unreachable-url.js'
-import { startSmtpServer } from '../../examples/smtp-server.js'
-
-async function startApp (t: Test): Promise<App> {
-  const smtp = await startSmtpServer(() => {}, 0)
-  const app = await buildApp({ smtp: smtp.address, warehouseUrl: await unreachableUrl() })
-  t.teardown(async () => {
-    await app.close()
-    await smtp.close()
-  })
-  return app
-}
+import { startExampleApp } from '../support/example-app.js'
 
 t.test('POST /reports says where the report can be followed, from its progress to its result', async (t) => {
-  const app = await startApp(t)
+  const { app } = await startExampleApp(t)
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   const headers = { 'content-type': 'application/json' }
   const response = await fetch(`${url}/reports`, { method: 'POST', headers, body: JSON.stringify({ year: 2026 }) })
@@ -42,7 +30,7 @@ t.test('POST /reports says where the report can be followed, from its progress t
 })
 
 t.test('a report that is not wanted any more is cancelled by DELETE', async (t) => {
-  const app = await startApp(t)
+  const { app } = await startExampleApp(t)
   const { headers } = await app.inject({ method: 'POST', url: '/reports', payload: { year: 2026 } })
   const url = headers.location ?? ''
   t.equal((await app.inject({ method: 'DELETE', url })).statusCode, 200)
@@ -52,7 +40,7 @@ t.test('a report that is not wanted any more is cancelled by DELETE', async (t) 
 })
 
 t.test('POST /reports replies 400 to a year that has no sales', async (t) => {
-  const app = await startApp(t)
+  const { app } = await startExampleApp(t)
   for (const payload of [{ year: 1999 }, { year: 'last' }, {}]) {
     t.equal((await app.inject({ method: 'POST', url: '/reports', payload })).statusCode, 400)
   }

@@ -1,6 +1,7 @@
 import type { Test } from 'tap'
 import { type BullmqEngine, type BullmqEngineOptions, bullmqEngine } from '../../lib/bullmq.mjs'
-import { Rig } from '../../lib/engines/conformance/rig.js'
+import { Rig, completed, latch, task } from '../../lib/engines/conformance/rig.js'
+import type { RunOutcome, StoredTask } from '../../types/index.js'
 
 /** Where an engine keeps its tasks. */
 export type Store = Pick<BullmqEngineOptions, 'connection' | 'postgres'>
@@ -15,4 +16,17 @@ export async function openRig (t: Test, store: Store & Partial<BullmqEngineOptio
   // A busy machine may need longer for the first connection than an engine lets a request wait.
   await engine.queue.waitUntilReady()
   return { engine, rig }
+}
+
+/** Starts an engine that runs one task at a time, and resolves once it runs this one, which goes on when told to. */
+export async function startHeld (rig: Rig, stored = task(), outcome: RunOutcome = completed): Promise<{ goOn: { open: () => void }, stored: StoredTask }> {
+  const [active, goOn] = [latch(), latch()]
+  await rig.start(async () => {
+    active.open()
+    await goOn.promise
+    return outcome
+  }, { concurrency: 1 })
+  await rig.engine.add([stored])
+  await active.promise
+  return { goOn, stored }
 }

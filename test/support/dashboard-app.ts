@@ -1,6 +1,7 @@
+import { once } from 'node:events'
 import type { FastifyInstance, FastifyServerOptions } from 'fastify'
 import type { Test } from 'tap'
-import type { BackgroundTasksOptions } from '../../index.js'
+import { type BackgroundTasksOptions, type NamedTask, defineTask } from '../../index.js'
 import { dashboard, type DashboardOptions } from '../../lib/dashboard.js'
 import { createApp } from './app.js'
 import { portOf } from './transports.js'
@@ -23,4 +24,16 @@ export async function createDashboard (t: Test, options: Options = {}): Promise<
   if (options.port !== undefined) await app.listen({ host: '127.0.0.1', port: options.port })
   const origin = `http://127.0.0.1:${await portOf(app)}`
   return { app, origin, url: `${origin}/background-tasks` }
+}
+
+/** A task that shows progress, and runs until it is cancelled. */
+export function endlessTask (name: string): NamedTask {
+  return defineTask({
+    name,
+    payload: {},
+    async handler (_, task) {
+      task.progress(0.42)
+      await once(task.signal, 'abort')
+    }
+  })
 }
