@@ -48,6 +48,12 @@ export class Fifo<Item> {
     }
   }
 
+  /** The items, the first one first. */
+  toArray (): Item[] {
+    const { length } = this.#slots
+    return Array.from({ length: this.#size }, (_, index) => this.#slots[(this.#first + index) & (length - 1)]!)
+  }
+
   #reset (): void {
     this.#slots = new Array(SLOTS)
     this.#first = 0

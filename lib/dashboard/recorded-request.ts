@@ -45,6 +45,7 @@ export class RecordedRequest implements LaneOwner {
   }
 
   remove (task: RecordedTask): void {
+    if (this.isDropped) return
     this.tasks.splice(this.tasks.indexOf(task), 1)
     this.change()
   }

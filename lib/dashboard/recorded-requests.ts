@@ -1,3 +1,4 @@
+import { Fifo } from '../base/fifo.js'
 import type { TaskList } from '../request/task-list.js'
 import type { Owner } from '../task/task.js'
 import { RecordedRequest, type RequestFacts } from './recorded-request.js'
@@ -7,10 +8,14 @@ const MAX_REQUESTS = 200
 
 /** The latest requests that have added tasks. */
 export class RecordedRequests {
-  /** The oldest first. */
-  readonly kept: RecordedRequest[] = []
+  readonly #kept = new Fifo<RecordedRequest>()
   readonly #byList = new WeakMap<Owner, RecordedRequest>()
   #numbers = 0
+
+  /** The requests that are kept, the oldest first. */
+  get kept (): RecordedRequest[] {
+    return this.#kept.toArray()
+  }
 
   /** The request of a list, if it is kept. */
   find (list: Owner): RecordedRequest | undefined {
@@ -25,7 +30,7 @@ export class RecordedRequests {
 
   /** The newest request of the id. Request ids may repeat. */
   findByReqId (reqId: string): RecordedRequest | undefined {
-    return [...this.kept].reverse().find(({ facts }) => facts.reqId === reqId)
+    return this.kept.reverse().find(({ facts }) => facts.reqId === reqId)
   }
 
   /** Takes in the request of a list. Undefined where the list has none any more, or its request was dropped. */
@@ -35,14 +40,14 @@ export class RecordedRequests {
     if (facts === undefined) return undefined
     const request = new RecordedRequest(++this.#numbers, facts)
     this.#byList.set(list, request)
-    this.kept.push(request)
+    this.#kept.push(request)
     return request
   }
 
   /** Drops the oldest request when there are too many. */
   dropOldest (): RecordedRequest | undefined {
-    if (this.kept.length <= MAX_REQUESTS) return undefined
-    const dropped = this.kept.shift()!
+    if (this.#kept.size <= MAX_REQUESTS) return undefined
+    const dropped = this.#kept.shift()!
     dropped.isDropped = true
     return dropped
   }

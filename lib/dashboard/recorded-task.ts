@@ -35,11 +35,8 @@ export class RecordedTask {
   #attempts: Attempt[] = []
   #ended: number | undefined = undefined
   readonly #when: string
-  /** In milliseconds since 1970. */
-  readonly #addedAt: number
 
   constructor (readonly number: number, task: BackgroundTask, readonly request: LaneOwner | undefined, readonly added: number) {
-    this.#addedAt = Math.round(Date.now() - performance.now() + added)
     this.name = task.name
     this.kind = kindOf(task)
     this.#when = task.options.when
@@ -126,7 +123,9 @@ export class RecordedTask {
   }
 
   #told ({ added, attempts }: Lane): Partial<Lane> {
-    return this.heard === undefined ? {} : snapshotLane(this.heard, (iso) => Math.max(0, added + Date.parse(iso) - this.#addedAt), attempts)
+    if (this.heard === undefined) return {}
+    const addedAt = Math.round(Date.now() - performance.now() + this.added)
+    return snapshotLane(this.heard, (iso) => Math.max(0, added + Date.parse(iso) - addedAt), attempts)
   }
 
   #begin ({ attempt }: BackgroundTask, from: number): void {

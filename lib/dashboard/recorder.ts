@@ -1,4 +1,5 @@
 import type { TaskSnapshot, TaskState } from '../../types/index.js'
+import { Fifo } from '../base/fifo.js'
 import { isFinal } from '../base/snapshot.js'
 import { RegisteredTask } from '../stored/registered-task.js'
 import type { BackgroundTask, Owner } from '../task/task.js'
@@ -19,7 +20,7 @@ export class Recorder implements TaskObserver {
   readonly guests = new Set<RegisteredTask>()
   readonly #onChange: () => void
   /** The oldest first. A request that is dropped leaves its tasks here. */
-  readonly #tasks: RecordedTask[] = []
+  readonly #tasks = new Fifo<RecordedTask>()
   /** Tasks that have neither ended nor gone elsewhere. */
   readonly #byTask = new Map<BackgroundTask, RecordedTask>()
   /** Registered tasks. */
@@ -80,7 +81,7 @@ export class Recorder implements TaskObserver {
 
   /** The task of an id that was read, or of a registered task. */
   find (id: string): RecordedTask | undefined {
-    return this.#byId.get(id) ?? this.#tasks.find((task) => task.knownId === id)
+    return this.#byId.get(id) ?? this.#tasks.toArray().find((task) => task.knownId === id)
   }
 
   /** Takes what the engine says of a task that is not here. */
@@ -109,7 +110,7 @@ export class Recorder implements TaskObserver {
     if (task instanceof RegisteredTask) this.#byId.set(task.stored.id, recorded)
     request?.add(recorded)
     this.#tasks.push(recorded)
-    if (this.#tasks.length <= MAX_TASKS) return
+    if (this.#tasks.size <= MAX_TASKS) return
     const oldest = this.#tasks.shift()!
     oldest.request?.remove(oldest)
     this.#forget(oldest)
@@ -144,7 +145,9 @@ export class Recorder implements TaskObserver {
   }
 
   readonly #settle = (): void => {
-    for (const [recorded, task] of this.#unsettled.splice(0)) {
+    const unsettled = this.#unsettled
+    this.#unsettled = []
+    for (const [recorded, task] of unsettled) {
       // The task may be forgotten, or have been settled as it moved.
       if (this.#byTask.get(task) !== recorded) continue
       const before = recorded.id

@@ -31,3 +31,16 @@ t.test('after a burst it starts anew', async (t) => {
     t.equal(fifo.empty, true)
   }
 })
+
+t.test('toArray gives the items in order, wherever the first one stands in the ring', async (t) => {
+  const fifo = new Fifo<number>()
+  t.same(fifo.toArray(), [])
+  for (let item = 0; item < 10; item++) {
+    fifo.push(item)
+    if (item > 2) fifo.shift()
+  }
+  t.same(fifo.toArray(), [7, 8, 9])
+  for (let item = 10; item < 16; item++) fifo.push(item)
+  t.same(fifo.toArray(), [7, 8, 9, 10, 11, 12, 13, 14, 15])
+  t.equal(fifo.size, 9)
+})
