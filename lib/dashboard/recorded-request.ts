@@ -45,7 +45,6 @@ export class RecordedRequest implements LaneOwner {
   }
 
   remove (task: RecordedTask): void {
-    if (this.isDropped) return
     this.tasks.splice(this.tasks.indexOf(task), 1)
     this.change()
   }

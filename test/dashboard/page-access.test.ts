@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { defineTask, Type } from '../../index.js'
 import { isLive, TestBrowser, withoutBrowser } from '../support/browser.js'
 import { createDashboard, endlessTask } from '../support/dashboard-app.js'
+import { block } from '../support/per-turn.js'
 
 t.setTimeout(240_000)
 const browser = new TestBrowser(t)
@@ -57,6 +58,9 @@ async function violationsOf (page: Page): Promise<string[]> {
   return violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`))
 }
 
+/** How far the page scrolls sideways, in px. */
+const excessOf = (page: Page): Promise<number> => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+
 t.test('axe finds nothing in any view, light and dark, wide and narrow, and no view scrolls sideways', { skip: withoutBrowser }, async (t) => {
   const { url, hashes } = await createBusyApp(t)
   for (const [colorScheme, width] of [['light', 1280], ['dark', 1280], ['dark', 360]] as const) {
@@ -68,10 +72,37 @@ t.test('axe finds nothing in any view, light and dark, wide and narrow, and no v
       await isLive(page)
       await page.getByRole('heading', { level: 1 }).waitFor()
       t.same(await violationsOf(page), [], `${colorScheme}, ${width} px: ${hash}`)
-      const excess = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
-      t.equal(excess, 0, `${width} px: ${hash} fits`)
+      t.equal(await excessOf(page), 0, `${width} px: ${hash} fits`)
     }
     await page.close()
+  }
+})
+
+t.test('the words of the response stay in view wherever its line stands', { skip: withoutBrowser }, async (t) => {
+  const shares = [[20, 200], [150, 150], [240, 100], [300, 20]] as const
+  const { app, url, origin } = await createDashboard(t, {
+    extend (app) {
+      for (const [handler, task] of shares) {
+        app.get(`/${handler}`, async (request) => {
+          request.backgroundTasks.add(function work () { block(task) })
+          block(handler)
+          return {}
+        })
+      }
+    }
+  })
+  const page = await browser.open(t, url, { viewport: { width: 360, height: 800 } })
+  await isLive(page)
+  for (const [handler] of shares) await fetch(`${origin}/${handler}`)
+  await app.backgroundTasks.idle()
+  for (const [handler] of shares) {
+    await page.goto(url)
+    await page.getByRole('region', { name: 'Requests' }).getByRole('link', { name: `GET /${handler}`, exact: true }).click()
+    const words = await page.getByText(/^response sent, 200/).boundingBox()
+    const line = await page.getByRole('region', { name: 'Time line', exact: true }).getByRole('list').first().boundingBox()
+    if (words === null || line === null) throw new Error('they are to be seen')
+    t.ok(words.x >= line.x && words.x + words.width <= line.x + line.width, `${handler} ms: ${JSON.stringify({ words, line })}`)
+    t.equal(await excessOf(page), 0, `${handler} ms: nothing scrolls sideways`)
   }
 })
 

@@ -24,7 +24,7 @@ const stepMs = matchMedia('(prefers-reduced-motion: reduce)').matches ? 1000 : 1
 function ResponseMark ({ response, at }: { response: NonNullable<Course['response']>, at: number }) {
   const isSent = response.outcome === 'sent'
   return (
-    <div class={`response ${response.outcome} ${at > 62 ? 'flipped' : ''}`} style={{ left: `${at}%` }}>
+    <div class={`response ${response.outcome} ${at > 62 ? 'flipped' : ''}`} style={{ '--at': `${at}%` }}>
       <span>{isSent ? 'response sent' : 'response aborted'}, {response.statusCode} <small>after {duration(response.at)}</small></span>
     </div>
   )
