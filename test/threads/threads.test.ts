@@ -97,20 +97,20 @@ t.test('the last value of progress arrives before the task has ended', async (t)
   t.same(task.toJSON().progress, { done: true })
 })
 
-t.test('messages that a file sends of its own are left alone', async (t) => {
-  const app = await createThreadApp(t)
-  const task = app.backgroundTasks.add(fileTask('messages.js'), {})
-  await app.backgroundTasks.idle()
-  t.equal(task.result, 'sent')
-  t.notOk('progress' in task.toJSON())
-})
-
-t.test('progress nested deeper than the process can copy fails nothing', async (t) => {
-  const app = await createThreadApp(t)
-  const task = app.backgroundTasks.add(fileTask('messages.js'), { isDeep: true })
-  await app.backgroundTasks.idle()
-  t.equal(task.result, 'sent')
-})
+for (const [what, payload] of [['messages that a file sends of its own are left alone', {}], ['progress nested deeper than the process can copy fails nothing', { isDeep: true }]] as const) {
+  t.test(what, async (t) => {
+    const slots = new Slots()
+    const app = await createThreadApp(t, { threads: { workerData: slots.workerData } })
+    const task = app.backgroundTasks.add(fileTask('messages.js'), payload)
+    const seen = new Set<unknown>()
+    watch(app, task, () => { seen.add(task.toJSON().progress) })
+    await turnUntil(() => seen.has('the last'))
+    slots.release()
+    await app.backgroundTasks.idle()
+    t.equal(task.result, 'sent')
+    t.same([...seen], [undefined, 'the last'])
+  })
+}
 
 t.test('no more tasks run at once than there are threads', async (t) => {
   const slots = new Slots()
