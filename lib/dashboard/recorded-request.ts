@@ -1,37 +1,38 @@
+import type { FastifyRequest } from 'fastify'
 import type { ResponseEnd } from '../../types/index.js'
 import type { LaneOwner, RecordedTask } from './recorded-task.js'
 import { round } from './round.js'
 import type { RequestEntry } from './view.js'
 
-/** What is shown of a request, taken from it when its first task is added: nothing here keeps the request. */
-export interface RequestFacts {
+/** A request as the recorder saw it. It is read when its first task is added, and not kept. */
+export class RecordedRequest implements LaneOwner {
+  readonly tasks: RecordedTask[] = []
   readonly reqId: string
   readonly method: string
   /** The pattern of the route. */
   readonly route: string
-  /** On the monotonic clock. */
+  /** When the request arrived, on the monotonic clock. */
   readonly arrival: number
-}
-
-/** A request as the recorder saw it. */
-export class RecordedRequest implements LaneOwner {
-  readonly tasks: RecordedTask[] = []
-  readonly facts: RequestFacts
-  readonly number: number
+  /** The same as a date. */
+  readonly #arrivedAt: number
   /** Whether newer requests have taken its place. */
   isDropped = false
-  readonly #arrivedAt: number
-  #response: (ResponseEnd & { at: number }) | undefined = undefined
+  #response: ResponseEnd | undefined = undefined
+  #respondedAt = 0
   #text: string | undefined = undefined
 
-  constructor (number: number, facts: RequestFacts) {
-    this.number = number
-    this.facts = facts
-    this.#arrivedAt = Math.round(Date.now() - performance.now() + facts.arrival)
+  /** `requests`: those of the recording. `elapsedMs`: for how long the request has been here. */
+  constructor (readonly requests: object, readonly number: number, request: FastifyRequest, elapsedMs: number) {
+    this.arrival = performance.now() - elapsedMs
+    this.#arrivedAt = Math.round(Date.now() - elapsedMs)
+    this.reqId = String(request.id)
+    this.method = request.method
+    this.route = request.routeOptions.url ?? '(no route)'
   }
 
-  respond ({ outcome, statusCode }: ResponseEnd, now: number): void {
-    this.#response = { outcome, statusCode, at: Math.max(0, round(now - this.facts.arrival)) }
+  respond (response: ResponseEnd, now: number): void {
+    this.#response = response
+    this.#respondedAt = now
     this.change()
   }
 
@@ -58,14 +59,15 @@ export class RecordedRequest implements LaneOwner {
   }
 
   entry (): RequestEntry {
-    const { number, facts: { reqId, method, route, arrival } } = this
+    const { number, reqId, method, route, arrival } = this
+    const response = this.#response && { ...this.#response, at: Math.max(0, round(this.#respondedAt - arrival)) }
     return {
       number,
       reqId,
       method,
       route,
       arrivedAt: this.#arrivedAt,
-      ...(this.#response !== undefined && { response: this.#response }),
+      ...(response !== undefined && { response }),
       lanes: this.tasks.map((task) => task.lane(arrival))
     }
   }

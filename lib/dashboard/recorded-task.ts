@@ -1,6 +1,7 @@
 import type { TaskErrorSnapshot, TaskSnapshot, TaskState } from '../../types/index.js'
 import { isFinal } from '../base/snapshot.js'
 import type { BackgroundTask } from '../task/task.js'
+import type { NameStats } from './name-stats.js'
 import { round } from './round.js'
 import { outcomeOf, snapshotLane } from './snapshot-lane.js'
 import { errorOf, isAway, kindOf, knownId } from './task-facts.js'
@@ -12,7 +13,8 @@ const MAX_ATTEMPTS = 100
 /** The request that has added a recorded task. */
 export interface LaneOwner {
   readonly number: number
-  readonly facts: { readonly method: string, readonly route: string }
+  readonly method: string
+  readonly route: string
   /** Notes that one of its tasks has changed. */
   change (): void
   remove (task: RecordedTask): void
@@ -36,7 +38,15 @@ export class RecordedTask {
   #ended: number | undefined = undefined
   readonly #when: string
 
-  constructor (readonly number: number, task: BackgroundTask, readonly request: LaneOwner | undefined, readonly added: number) {
+  constructor (
+    readonly number: number,
+    task: BackgroundTask,
+    /** The request that has added the task, while the recorder keeps it. */
+    public request: LaneOwner | undefined,
+    readonly added: number,
+    /** The statistics of its name. */
+    public stats: NameStats
+  ) {
     this.name = task.name
     this.kind = kindOf(task)
     this.#when = task.options.when
@@ -48,8 +58,9 @@ export class RecordedTask {
   }
 
   /** Goes on with a task of the same id: the next attempt of a stored task, or one that was run again. */
-  goOn (task: BackgroundTask): void {
+  goOn (task: BackgroundTask, stats: NameStats): void {
     this.task = task
+    this.stats = stats
     this.state = task.state
     this.#ended = this.error = this.heard = undefined
     this.request?.change()

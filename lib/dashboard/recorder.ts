@@ -1,5 +1,4 @@
 import type { TaskSnapshot, TaskState } from '../../types/index.js'
-import { Fifo } from '../base/fifo.js'
 import { isFinal } from '../base/snapshot.js'
 import { RegisteredTask } from '../stored/registered-task.js'
 import type { BackgroundTask, Owner } from '../task/task.js'
@@ -8,25 +7,22 @@ import { Names } from './names.js'
 import type { RecordedRequest } from './recorded-request.js'
 import { RecordedRequests } from './recorded-requests.js'
 import { RecordedTask } from './recorded-task.js'
+import { RecordedTasks } from './recorded-tasks.js'
+import { kindOf } from './task-facts.js'
 
-/** How many tasks are kept: the latest. */
-const MAX_TASKS = 1000
+/** A microtask by way of a promise is the cheapest. */
+const soon = Promise.resolve()
 
 /** Records the requests, tasks and attempts of an app while somebody looks. Reads no task's id, and keeps no request. */
 export class Recorder implements TaskObserver {
   readonly names: Names
   readonly requests = new RecordedRequests()
+  readonly tasks = new RecordedTasks()
   /** Tasks that run here for a shared store, and have not ended. */
   readonly guests = new Set<RegisteredTask>()
   readonly #onChange: () => void
-  /** The oldest first. A request that is dropped leaves its tasks here. */
-  readonly #tasks = new Fifo<RecordedTask>()
-  /** Tasks that have neither ended nor gone elsewhere. */
-  readonly #byTask = new Map<BackgroundTask, RecordedTask>()
-  /** Registered tasks. */
-  readonly #byId = new Map<string, RecordedTask>()
   #numbers = 0
-  #unsettled: Array<[recorded: RecordedTask, task: BackgroundTask]> = []
+  #unsettled: RecordedTask[] = []
 
   /** `runsStored`: whether this process runs the registered tasks. */
   constructor (runsStored: boolean, onChange: () => void) {
@@ -36,8 +32,7 @@ export class Recorder implements TaskObserver {
 
   /** Takes in the tasks that were added before the recording. Most of their requests are over, and not known any more. */
   begin (tasks: BackgroundTask[]): void {
-    const first = tasks.length - MAX_TASKS
-    tasks.forEach((task, index) => { this.#enter(task, task.createdAt, index >= first) })
+    tasks.forEach((task, index) => { this.#enter(task, task.createdAt, RecordedTasks.isLate(index, tasks.length)) })
   }
 
   entered (task: BackgroundTask): void {
@@ -47,24 +42,29 @@ export class Recorder implements TaskObserver {
 
   moved (task: BackgroundTask, from: TaskState): void {
     const { state } = task
-    const stats = this.names.of(task.name)
+    const recorded = this.tasks.of(task)
+    const stats = recorded?.stats ?? this.names.of(task.name)
     stats?.count(from, -1)
     stats?.count(state, 1)
     if (task instanceof RegisteredTask && isFinal(state)) this.guests.delete(task)
-    const recorded = this.#byTask.get(task)
     if (recorded !== undefined) {
       const ranMs = recorded.move(task, performance.now())
       if (ranMs !== undefined) stats?.ran(ranMs)
-      if (isFinal(state) || ranMs !== undefined) this.#settleSoon(recorded, task)
+      if (isFinal(state)) this.tasks.leave(task)
+      if (isFinal(state) || ranMs !== undefined) this.#settleSoon(recorded)
     }
     this.#onChange()
   }
 
   left (task: BackgroundTask): void {
-    this.names.of(task.name)?.count(task.state, -1)
+    const recorded = this.tasks.of(task)
+    const stats = recorded?.stats ?? this.names.of(task.name)
+    stats?.count(task.state, -1)
     if (task instanceof RegisteredTask) this.guests.delete(task)
-    const recorded = this.#byTask.get(task)
-    if (recorded !== undefined) this.#settleSoon(recorded, task)
+    if (recorded !== undefined) {
+      this.tasks.leave(task)
+      this.#settleSoon(recorded)
+    }
     this.#onChange()
   }
 
@@ -79,82 +79,52 @@ export class Recorder implements TaskObserver {
     this.#onChange()
   }
 
-  /** The task of an id that was read, or of a registered task. */
-  find (id: string): RecordedTask | undefined {
-    return this.#byId.get(id) ?? this.#tasks.toArray().find((task) => task.knownId === id)
-  }
-
   /** Takes what the engine says of a task that is not here. */
   hear (snapshot: TaskSnapshot): void {
-    this.#byId.get(snapshot.id)?.hear(snapshot)
+    this.tasks.findRegistered(snapshot.id)?.hear(snapshot)
   }
 
   #enter (task: BackgroundTask, added: number, isKept: boolean): void {
-    const known = this.#findAgain(task)
+    const known = task instanceof RegisteredTask ? this.tasks.findRegistered(task.stored.id) : undefined
     if (task instanceof RegisteredTask && task.place === 'guest') this.guests.add(task)
-    const request = known === undefined && isKept ? this.#requestOf(task.owner) : undefined
-    const recorded = known ?? new RecordedTask(++this.#numbers, task, request, added)
-    this.names.enter(task.name, recorded.kind).count(task.state, 1)
-    if (known === undefined && !isKept) return
-    this.#byTask.set(task, recorded)
-    if (known !== undefined) known.goOn(task)
-    else this.#keep(task, recorded, request)
-  }
-
-  /** The task that this one goes on with: a task of a shared store has an object for each attempt. */
-  #findAgain (task: BackgroundTask): RecordedTask | undefined {
-    return task instanceof RegisteredTask ? this.#byId.get(task.stored.id) : undefined
-  }
-
-  #keep (task: BackgroundTask, recorded: RecordedTask, request: RecordedRequest | undefined): void {
-    if (task instanceof RegisteredTask) this.#byId.set(task.stored.id, recorded)
-    request?.add(recorded)
-    this.#tasks.push(recorded)
-    if (this.#tasks.size <= MAX_TASKS) return
-    const oldest = this.#tasks.shift()!
-    oldest.request?.remove(oldest)
-    this.#forget(oldest)
+    const stats = this.names.enter(task.name, kindOf(task))
+    stats.count(task.state, 1)
+    if (known !== undefined) {
+      this.tasks.goOn(task, known)
+      known.goOn(task, stats)
+    } else if (isKept) {
+      const request = this.#requestOf(task.owner)
+      const recorded = new RecordedTask(++this.#numbers, task, request, added, stats)
+      request?.add(recorded)
+      this.tasks.keep(task, recorded)
+    }
   }
 
   /** The request of a list. Undefined for a list of the app, and where the request is not known, or was dropped. */
   #requestOf (list: Owner): RecordedRequest | undefined {
     const request = this.requests.enter(list)
-    const dropped = this.requests.dropOldest()
-    if (dropped !== undefined) for (const task of dropped.tasks) this.#forget(task)
+    for (const task of this.requests.dropOldest()) {
+      task.request = undefined
+      this.tasks.forget(task)
+    }
     return request
   }
 
-  #forget (recorded: RecordedTask): void {
-    const { id, task } = recorded
-    if (task !== undefined) this.#byTask.delete(task)
-    if (id !== undefined && this.#byId.get(id) === recorded) this.#byId.delete(id)
-    recorded.task = undefined
-  }
-
-  /** Has a task be found by the id of the one that has its key, unless that one is recorded itself. */
-  #rename (recorded: RecordedTask, before: string): void {
-    const id = recorded.id!
-    this.#byId.delete(before)
-    recorded.target = this.#byId.get(id)
-    if (recorded.target === undefined) this.#byId.set(id, recorded)
-  }
-
   /** Looks at the task once the code that ends its attempt has set the outcome, and has logged its id. */
-  #settleSoon (recorded: RecordedTask, task: BackgroundTask): void {
-    if (this.#unsettled.push([recorded, task]) === 1) queueMicrotask(this.#settle)
+  #settleSoon (recorded: RecordedTask): void {
+    if (this.#unsettled.push(recorded) === 1) soon.then(this.#settle)
   }
 
   readonly #settle = (): void => {
     const unsettled = this.#unsettled
     this.#unsettled = []
-    for (const [recorded, task] of unsettled) {
+    for (const recorded of unsettled) {
+      const { task, id: before } = recorded
       // The task may be forgotten, or have been settled as it moved.
-      if (this.#byTask.get(task) !== recorded) continue
-      const before = recorded.id
+      if (task === undefined) continue
       const error = recorded.settle(task)
-      if (before !== undefined && recorded.id !== before) this.#rename(recorded, before)
-      if (error !== undefined) this.names.of(task.name)?.failed(error, Date.now())
-      if (recorded.task === undefined) this.#byTask.delete(task)
+      if (before !== undefined && recorded.id !== before) this.tasks.rename(recorded, before)
+      if (error !== undefined) recorded.stats.failed(error, Date.now())
     }
   }
 }

@@ -33,13 +33,13 @@ export class TaskView implements View {
     if (stored?.snapshot !== undefined) recorder.hear(stored.snapshot)
     const task = this.#here() ?? this.#elsewhere(stored?.snapshot)
     if (task !== undefined) {
-      const recorded = recorder.find(task.id)
-      const request = recorded?.request && recorder.requests.findByNumber(recorded.request.number)
+      const recorded = recorder.tasks.find(task.id)
+      const request = recorded?.request
       const entry: TaskEntry = {
         ...task,
         ...possibilities(services, task, task.where, canAct),
         ...this.#shownPayload(task),
-        ...(request !== undefined && { request: { number: request.number, method: request.facts.method, route: request.facts.route } }),
+        ...(request !== undefined && { request: { number: request.number, method: request.method, route: request.route } }),
         lane: taskLane(services, task, recorded)
       }
       entries.set('task', JSON.stringify(entry))
@@ -57,7 +57,7 @@ export class TaskView implements View {
   /** The task as this process knows it: not yet ended, or one that the history finds. */
   #here (): ListedTask | undefined {
     const { tasks: { services: { history } }, recorder } = this.#data
-    const task = history.find(this.#id) ?? recorder.find(this.#id)?.task
+    const task = history.find(this.#id) ?? recorder.tasks.find(this.#id)?.task
     return task === undefined ? showEnded(history, this.#id) : { ...showUnfinished(task), where: 'process' }
   }
 

@@ -33,6 +33,7 @@ export abstract class TaskQueue<Services extends QueueServices> implements Owner
   /** The neighbours among the lists that have unfinished tasks. */
   previous: Owner | undefined = undefined
   next: Owner | undefined = undefined
+  note: unknown = undefined
   readonly #tasks = new LinkedList<BackgroundTask>()
   /** The first task that has never started. */
   #nextWaiting: BackgroundTask | undefined = undefined

@@ -10,6 +10,8 @@ export interface TaskOwner<OwnTask> extends Link<TaskOwner<OwnTask>>, Iterable<O
   readonly response: ResponseEnd | undefined
   /** After the end of the response, the request is kept only while a channel has subscribers. */
   readonly request: FastifyRequest | undefined
+  /** What the observer of the tasks keeps with the list. */
+  note: unknown
   /** The number of unfinished tasks. */
   readonly size: number
   /** Whether the list is that of the app. In the ready queue, each of its tasks counts as a request of its own. */
