@@ -171,3 +171,28 @@ t.test('rows keep their places under the pointer, and new ones wait for a click'
   await requests.getByRole('link', { name: 'GET /of/all/the/newest' }).waitFor()
   t.match(await textsOf(requests.getByRole('link').first()), ['GET /of/all/the/newest'])
 })
+
+t.test('a list that comes to be under a pointer that rests is not held', { skip: withoutBrowser }, async (t) => {
+  const { url, origin } = await createDashboard(t, {
+    extend (app) {
+      app.get('/:n', async (request) => {
+        request.backgroundTasks.add({ name: 'work' }, () => {})
+        return 'ok'
+      })
+    }
+  })
+  const page = await browser.open(t, url)
+  await isLive(page)
+  const requests = page.getByRole('region', { name: 'Requests' })
+  const place = await requests.getByText('No request has added a task').boundingBox()
+  if (place === null) throw new Error('the empty list says so')
+  const [x, y] = [place.x + 20, place.y + place.height / 2]
+  await page.mouse.move(x, y)
+  for (let count = 1; count <= 12; count++) {
+    await fetch(`${origin}/${count}`)
+    await requests.getByRole('link', { name: 'GET /:n' }).nth(count - 1).waitFor()
+  }
+  const isOverList = await page.evaluate(([x, y]) => document.elementFromPoint(x, y)?.closest('[data-list]') !== null, [x, y] as const)
+  t.ok(isOverList, 'the pointer is over the list now')
+  t.equal(await requests.getByRole('button').count(), 0, 'no row waits for a click')
+})

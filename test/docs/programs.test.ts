@@ -1,14 +1,18 @@
+import { createRequire } from 'node:module'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
 import t from 'tap'
 import { DocumentedProgram, type Line, postJson, writePrograms } from '../support/documented-program.js'
 import { blocksIn, pageAt } from '../support/pages.js'
 import { RedisServer, withoutRedis } from '../support/redis.js'
+import { freePort } from '../support/server-process.js'
 
 t.setTimeout(120_000)
 
-const programsOf = (path: string) => pageAt(path).blocks.filter(({ language }) => language === 'js')
+const programsOf = (path: string, heading = '') => pageAt(path).blocks.filter(({ language, key }) => language === 'js' && key.startsWith(heading))
 
 t.test('the pages with whole programs are those of this file', async (t) => {
-  t.same([...new Set(blocksIn('js').map(({ page }) => page))], ['README.md', 'docs/redis-postgresql.md'])
+  t.same([...new Set(blocksIn('js').map(({ page }) => page))], ['README.md', 'docs/recipes.md', 'docs/redis-postgresql.md'])
 })
 
 t.test('the first example writes the log lines that stand below it', async (t) => {
@@ -42,4 +46,34 @@ t.test('web process and worker share the work, and end on SIGTERM', { skip: with
 
   t.equal(await worker.stop(), 0)
   t.equal(await web.stop(), 0)
+})
+
+t.test('an app of fastify-cli finishes its tasks on SIGTERM', async (t) => {
+  const folder = writePrograms(t, programsOf('docs/recipes.md', 'fastify-cli'))
+  const [command] = pageAt('docs/recipes.md').blocks.filter(({ language }) => language === 'sh')
+  const [npx, program, ...args] = command!.text.trim().split(' ')
+  t.same([npx, program, args.at(-1)], ['npx', 'fastify', './app.js'])
+  const port = String(await freePort())
+  const cli = createRequire(import.meta.url).resolve('fastify-cli/cli.js')
+  const server = new DocumentedProgram(t, cli, {}, [...args.slice(0, -1), '--port', port, join(folder, 'app.js')])
+  await server.logged(/^Server listening/)
+  t.equal((await postJson(`http://127.0.0.1:${port}/signup`, { email: 'ann@example.com' })).status, 201)
+  const stopped = server.stop()
+  await server.logged(/^mail sent to ann@example.com$/)
+  t.equal(await stopped, 0)
+})
+
+t.test('the workers of a cluster finish their tasks on SIGTERM', async (t) => {
+  const program = DocumentedProgram.start(t, writePrograms(t, programsOf('docs/recipes.md', 'A cluster')), 'cluster.js')
+  const url = await program.url()
+  // Each worker says for itself that it listens.
+  while (new Set(program.lines.map(({ pid }) => pid)).size < availableParallelism()) await program.url()
+  for (let index = 0; index < 6; index++) {
+    t.equal((await fetch(`${url}/signup`, { method: 'POST', headers: { connection: 'close' } })).status, 201)
+  }
+  const stopped = program.stop()
+  const workers = new Set<unknown>()
+  for (let index = 0; index < 6; index++) workers.add((await program.logged(/^mail sent$/))['pid'])
+  t.equal(workers.size, Math.min(6, availableParallelism()), 'all workers have served')
+  t.equal(await stopped, 0)
 })

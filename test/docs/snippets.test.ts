@@ -5,13 +5,16 @@ import t, { type Test } from 'tap'
 import ts from 'typescript'
 import { blocksIn, pageAt, pages } from '../support/pages.js'
 import { PostgresServer, withoutPostgres } from '../support/postgres.js'
+import { RabbitmqServer, withoutRabbitmq } from '../support/rabbitmq.js'
 import { RedisServer, withoutRedis } from '../support/redis.js'
 import { findProgram, skipWithout } from '../support/server-process.js'
 import type { Checks, Names } from '../support/snippet-names.js'
-import { complete, fromSources, needsPostgres, needsRedis, parts } from '../support/snippets.js'
+import { startSmtpServer } from '../support/smtp.js'
+import { complete, fromSources, needsPostgres, needsRabbitmq, needsRedis, needsSmtp, parts } from '../support/snippets.js'
 import { guide } from './checks/guide.js'
 import { bullmq, celery, fastapi, nextAfter } from './checks/migrating.js'
 import { readme } from './checks/readme.js'
+import { recipes } from './checks/recipes.js'
 import { engines, namedTasks, production, redisAndPostgresql, testing } from './checks/stores.js'
 
 const checks: Record<string, Checks> = {
@@ -22,6 +25,7 @@ const checks: Record<string, Checks> = {
   'docs/production.md': production,
   'docs/testing.md': testing,
   'docs/engines.md': engines,
+  'docs/recipes.md': recipes,
   'docs/migrating/fastapi.md': fastapi,
   'docs/migrating/celery.md': celery,
   'docs/migrating/bullmq.md': bullmq,
@@ -44,7 +48,7 @@ function keepListeners (t: Test): void {
 
 for (const block of parts) {
   const { page, line, key } = block
-  const skip = (needsRedis(block) && withoutRedis) || (needsPostgres(block) && withoutPostgres)
+  const skip = (needsRedis(block) && withoutRedis) || (needsPostgres(block) && withoutPostgres) || (needsRabbitmq(block) && withoutRabbitmq)
   t.test(`the part at ${page}:${line} (${key}) does what it says`, { skip }, async (t) => {
     keepListeners(t)
     if (needsRedis(block)) {
@@ -57,6 +61,12 @@ for (const block of parts) {
       t.teardown(() => postgres.stop())
       process.env['DOCS_POSTGRES_URL'] = postgres.connectionString
     }
+    if (needsRabbitmq(block)) {
+      const rabbitmq = await RabbitmqServer.start()
+      t.teardown(() => rabbitmq.stop())
+      process.env['RABBITMQ_URL'] = rabbitmq.url
+    }
+    if (needsSmtp(block)) process.env['DOCS_SMTP_PORT'] = String(await startSmtpServer(t))
     const { outputText } = ts.transpileModule(complete(block), {
       compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 }
     })

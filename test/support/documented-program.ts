@@ -1,6 +1,7 @@
 import type { ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import type { Test } from 'tap'
@@ -13,12 +14,16 @@ const CHILD_TIMEOUT_MS = 60_000
 
 export type Line = Record<string, unknown> & { msg: string }
 
-/** Puts whole programs into a folder. The first line of each may name its file: `// web.js`. */
+/** Puts whole programs into a folder. The first line of each may name its file: `// web.js`, `// routes/signup.js`. */
 export function writePrograms (t: Test, blocks: readonly Block[]): string {
-  return t.testdir(Object.fromEntries(blocks.map(({ text }) => {
-    const [, name = 'app.js'] = /^\/\/ ([\w-]+\.js)\n/.exec(text) ?? []
-    return [name, fromSources(text).replace('port: 3000', 'port: 0')]
-  })))
+  const folder = t.testdir()
+  for (const { text } of blocks) {
+    const [, name = 'app.js'] = /^\/\/ ([\w/-]+\.js)\n/.exec(text) ?? []
+    const path = join(folder, name)
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, fromSources(text).replace('port: 3000', 'port: 0'))
+  }
+  return folder
 }
 
 /** A program of a page in a process of its own, with the log lines that it writes. */
@@ -28,8 +33,8 @@ export class DocumentedProgram {
   readonly #closed: Promise<unknown[]>
   readonly #news: AsyncIterator<string>
 
-  constructor (t: Test, path: string, env: Record<string, string> = {}) {
-    this.#child = spawnScript(path, [], {
+  constructor (t: Test, path: string, env: Record<string, string> = {}, args: string[] = []) {
+    this.#child = spawnScript(path, args, {
       cwd: root, stdio: ['ignore', 'pipe', 'inherit'], timeout: CHILD_TIMEOUT_MS, env: { ...process.env, ...env }
     })
     this.#closed = once(this.#child, 'close')

@@ -23,6 +23,7 @@ export const sources = new Map(Object.entries(manifest.exports).map(([subpath, {
   [manifest.name + subpath.slice(1), path.replace('./dist/esm/', '')]))
 
 const REDIS_PORT = 'port: 6379'
+const SMTP_PORT = 'port: 1025'
 
 export function needsRedis ({ text }: Block): boolean {
   return text.includes(REDIS_PORT)
@@ -32,11 +33,22 @@ export function needsPostgres ({ text }: Block): boolean {
   return text.includes('postgresUrl')
 }
 
-/** A part made whole, for a Redis of the test's own. A part that registers the plugin does so in the place of the prelude. */
+export function needsRabbitmq ({ text }: Block): boolean {
+  return text.includes('RABBITMQ_URL')
+}
+
+export function needsSmtp ({ text }: Block): boolean {
+  return text.includes(SMTP_PORT)
+}
+
+/** Types that the prelude has already. */
+const KNOWN_TYPES = /^import type \{ (?:Task|RequestBackgroundTasks) \} from 'fastify-background-tasks'$/gm
+
+/** A part made whole, for servers of the test's own. A part that registers the plugin does so in the place of the prelude. */
 export function complete ({ text }: Block): string {
   const registers = text.includes('app.register(backgroundTasks')
   const before = registers ? prelude.replace('await app.register(backgroundTasks)\n', '\n') : prelude
-  return before + text.replaceAll(REDIS_PORT, 'port: redisPort')
+  return before + text.replace(KNOWN_TYPES, '').replaceAll(REDIS_PORT, 'port: redisPort').replaceAll(SMTP_PORT, 'port: smtpPort')
 }
 
 /** Where a line of a completed part stands in its page. */
