@@ -60,6 +60,7 @@ export class Store {
 
   /** Notes that the answers may be others now. */
   change (): void {
+    if (this.#questions.size === 0) return
     for (const question of this.#questions.values()) question.isStale ||= question.dueAt < Infinity
     this.#go()
   }
