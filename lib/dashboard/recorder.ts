@@ -3,6 +3,7 @@ import { isFinal } from '../base/snapshot.js'
 import { RegisteredTask } from '../stored/registered-task.js'
 import type { BackgroundTask, Owner } from '../task/task.js'
 import type { TaskObserver } from '../task/task-observer.js'
+import type { NameStats } from './name-stats.js'
 import { Names } from './names.js'
 import type { RecordedRequest } from './recorded-request.js'
 import { RecordedRequests } from './recorded-requests.js'
@@ -43,8 +44,7 @@ export class Recorder implements TaskObserver {
   moved (task: BackgroundTask, from: TaskState): void {
     const { state } = task
     const recorded = this.tasks.of(task)
-    const stats = recorded?.stats ?? this.names.of(task.name)
-    stats?.count(from, -1)
+    const stats = this.#count(task, recorded, from, -1)
     stats?.count(state, 1)
     if (task instanceof RegisteredTask && isFinal(state)) this.guests.delete(task)
     if (recorded !== undefined) {
@@ -58,8 +58,7 @@ export class Recorder implements TaskObserver {
 
   left (task: BackgroundTask): void {
     const recorded = this.tasks.of(task)
-    const stats = recorded?.stats ?? this.names.of(task.name)
-    stats?.count(task.state, -1)
+    this.#count(task, recorded, task.state, -1)
     if (task instanceof RegisteredTask) this.guests.delete(task)
     if (recorded !== undefined) {
       this.tasks.leave(task)
@@ -82,6 +81,13 @@ export class Recorder implements TaskObserver {
   /** Takes what the engine says of a task that is not here. */
   hear (snapshot: TaskSnapshot): void {
     this.tasks.findRegistered(snapshot.id)?.hear(snapshot)
+  }
+
+  /** Counts a task by its name, and returns the statistics of that. Undefined if the name was dropped. */
+  #count (task: BackgroundTask, recorded: RecordedTask | undefined, state: TaskState, change: 1 | -1): NameStats | undefined {
+    const stats = recorded?.stats ?? this.names.of(task.name)
+    stats?.count(state, change)
+    return stats
   }
 
   #enter (task: BackgroundTask, added: number, isKept: boolean): void {
