@@ -11,6 +11,7 @@ import { findProgram, skipWithout } from '../support/server-process.js'
 import type { Checks, Names } from '../support/snippet-names.js'
 import { startSmtpServer } from '../support/smtp.js'
 import { complete, fromSources, needsPostgres, needsRabbitmq, needsRedis, needsSmtp, parts } from '../support/snippets.js'
+import { showsDashboard } from './checks/common.js'
 import { guide } from './checks/guide.js'
 import { bullmq, celery, fastapi, nextAfter } from './checks/migrating.js'
 import { readme } from './checks/readme.js'
@@ -26,6 +27,7 @@ const checks: Record<string, Checks> = {
   'docs/testing.md': testing,
   'docs/engines.md': engines,
   'docs/recipes.md': recipes,
+  'docs/dashboard.md': { Mounting: showsDashboard },
   'docs/migrating/fastapi.md': fastapi,
   'docs/migrating/celery.md': celery,
   'docs/migrating/bullmq.md': bullmq,

@@ -27,3 +27,9 @@ export async function reportsProgress (t: Test, { app }: Names): Promise<void> {
   t.match(events.body, /event: state\ndata: {.*"state":"completed"/)
   t.equal((await app.inject('/tasks/7f7a8a10-18d0-4cff-8e82-2bf128d80538')).statusCode, 404)
 }
+
+export async function showsDashboard (t: Test, { app }: Names): Promise<void> {
+  const { statusCode, body } = await app.inject('/background-tasks/')
+  t.equal(statusCode, 200)
+  t.match(body, '<title>Background tasks</title>')
+}

@@ -1,5 +1,5 @@
 import { type Checks, completed } from '../../support/snippet-names.js'
-import { reportsProgress, tellsTheCrm, transfers } from './common.js'
+import { reportsProgress, showsDashboard, tellsTheCrm, transfers } from './common.js'
 
 export const readme: Checks = {
   'Options, and the task itself': tellsTheCrm,
@@ -13,5 +13,7 @@ export const readme: Checks = {
 
   async 'In a test' (t, { sentTo }) {
     t.same(sentTo, ['ann@example.com'])
-  }
+  },
+
+  Dashboard: showsDashboard
 }
