@@ -5,6 +5,7 @@ import { endWithApp } from './lib/app/shutdown.js'
 import { pluginOptions } from './lib/options/plugin-options.js'
 import { RouteOptions } from './lib/options/route-options.js'
 import { AppList } from './lib/request/app-list.js'
+import { GuestList } from './lib/request/guest-list.js'
 import { TaskList } from './lib/request/task-list.js'
 import { trackRequests } from './lib/request/track-requests.js'
 import { createRetried } from './lib/stored/retried-task.js'
@@ -44,8 +45,7 @@ async function plugin (app: FastifyInstance, options: BackgroundTasksOptions): P
     const { client, registry, schedules } = services
     registry.start(worker)
     await schedules.load()
-    const listFor = ({ reqId }: StoredTask): TaskList =>
-      new TaskList(services, resolved.route, { server: app, log: reqId === undefined ? app.log : app.log.child({ reqId }), reqId })
+    const listFor = ({ reqId }: StoredTask): TaskList => new GuestList(services, resolved.route, app, reqId)
     const run = createRunner(services, listFor)
     await client.start({ log: app.log, worker, concurrency, history, run, retried: createRetried(services, listFor) })
     if (worker) schedules.start(appList)

@@ -8,6 +8,11 @@ export interface RunControl {
   readonly attempt: number
   /** The engine aborts the signal when the task is cancelled, with the reason given to `cancel`. */
   readonly signal: AbortSignal
+  /**
+   * For an engine that makes the signal only when it is read. The host gives a listener for the cancellation, which the engine
+   * calls with the reason, or at once when the task is cancelled already. The host then leaves the signal alone.
+   */
+  onCancel? (listener: (reason: unknown) => void): void
   /** The host calls `progress` with each progress value, which is JSON. */
   progress (value: unknown): void
   /** For an engine that keeps stacks. The host calls `failed` with the thrown value of a failed attempt, before `run` resolves. */

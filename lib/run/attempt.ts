@@ -14,7 +14,8 @@ const noop = (): void => {}
 
 /** Starts one attempt in the async context of `add`. Never throws. */
 export function startAttempt (task: BackgroundTask, settle: Settle, report: Report): void {
-  task.runInAsyncScope(task.options.retry === undefined ? runAttempt : runInOwnContext, undefined, task, settle, report)
+  const hasOther = task.options.retry !== undefined && !task.outlivesProcess
+  task.runInAsyncScope(hasOther ? runInOwnContext : runAttempt, undefined, task, settle, report)
 }
 
 /**

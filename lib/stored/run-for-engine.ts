@@ -1,4 +1,4 @@
-import type { EngineHost, RunOutcome, StoredTask } from '../../types/index.js'
+import type { EngineHost, RunControl, RunOutcome, StoredTask } from '../../types/index.js'
 import type { Definition } from '../named/definition.js'
 import { errors } from '../errors.js'
 import { Quiet } from '../base/quiet.js'
@@ -57,7 +57,8 @@ export function createRunner (services: Services, listFor: (stored: StoredTask) 
     return { state: 'interrupted', delay }
   }
 
-  return async function run (stored, { attempt, signal, progress, failed }) {
+  return async function run (stored, control) {
+    const { attempt } = control
     const definition = registry.find(stored.name)
     if (definition === undefined) return leave(stored, UNKNOWN_NAME, UNKNOWN_DELAY_MS, attempt)
     const receipt = findReceipt(stored)
@@ -79,10 +80,10 @@ export function createRunner (services: Services, listFor: (stored: StoredTask) 
     task.args = [payload.value, task]
     const outcome = new Promise<RunOutcome>((resolve) => {
       task.run = {
-        progress,
+        progress (value) { control.progress(value) },
         end (delay) {
           task.run = undefined
-          if (task.state !== 'completed') failed?.(task.error ?? task.outcome)
+          if (task.state !== 'completed') control.failed?.(task.error ?? task.outcome)
           if (delay === undefined) noteEnd(task)
           else if (task !== receipt) {
             task.goElsewhere(stored.id)
@@ -92,11 +93,9 @@ export function createRunner (services: Services, listFor: (stored: StoredTask) 
         }
       }
     })
-    const cancel = (): void => { task.cancel(reasonOf(signal)) }
-    signal.addEventListener('abort', cancel, { once: true })
     // An engine may have been told to cancel the task while it took it.
-    if (signal.aborted) cancel()
-    else executor.pushReady(task)
+    listen(control, (reason) => { task.cancel(reason) })
+    if (!task.finished) executor.pushReady(task)
     if (task.state === 'delayed') {
       const { run } = task
       // The task starts before this immediate is called, unless functions have taken all slots.
@@ -113,6 +112,15 @@ function parse (definition: Definition, { payload }: StoredTask): { value?: unkn
   } catch (error) {
     return { error }
   }
+}
+
+/** Calls the listener when the engine cancels the task, or at once if it has. */
+function listen (control: RunControl, listener: (reason: unknown) => void): void {
+  if (control.onCancel !== undefined) return control.onCancel(listener)
+  const { signal } = control
+  const onAbort = (): void => { listener(reasonOf(signal)) }
+  signal.addEventListener('abort', onAbort, { once: true })
+  if (signal.aborted) onAbort()
 }
 
 /** The reason given to `cancel`. An AbortController that is given no reason makes a DOMException. */

@@ -55,19 +55,19 @@ function isUnusual ({ delay, factor, maxDelay, jitter, conditional }: StoredRetr
 }
 
 export function toStored (job: TaskJob): StoredTask {
-  const { error, startedAt, retry, ...stored } = job.data
-  const { attempts, delay = 0, priority, reqId } = job.opts as JobOptions
+  const { payload, timeout, retry, key, trace, reqId: ownReqId } = job.data
+  const { attempts, delay = 0, priority, reqId = ownReqId } = job.opts as JobOptions
   const retries = (attempts as number) - 1
-  return {
-    ...stored,
-    id: idOf(job),
-    name: job.name,
-    createdAt: job.timestamp,
-    ...(delay > 0 && { delay }),
-    ...(priority !== undefined && { priority }),
-    ...(reqId !== undefined && { reqId }),
-    ...(retries > 0 && { retry: { ...BACKOFF, ...retry, retries } })
-  }
+  // As in `toJob`: this code is a cost of each attempt.
+  const stored: { -readonly [Key in keyof StoredTask]: StoredTask[Key] } = { id: idOf(job), name: job.name, payload, createdAt: job.timestamp }
+  if (timeout !== undefined) stored.timeout = timeout
+  if (retries > 0) stored.retry = retry === undefined ? { ...BACKOFF, retries } : { ...BACKOFF, ...retry, retries }
+  if (delay > 0) stored.delay = delay
+  if (key !== undefined) stored.key = key
+  if (priority !== undefined) stored.priority = priority
+  if (reqId !== undefined) stored.reqId = reqId
+  if (trace !== undefined) stored.trace = trace
+  return stored
 }
 
 export function toPayload (data: JobData, opts: { reqId?: string }): StoredPayload {

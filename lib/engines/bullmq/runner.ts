@@ -1,4 +1,5 @@
 import type { EngineHost, RunOutcome, TaskErrorSnapshot } from '../../../types/index.js'
+import { JobControl } from './job-control.js'
 import { type TaskJob, idOf, toReturnvalue, toStored } from './jobs.js'
 import type { BullmqModule } from './module.js'
 import type { Records } from './records.js'
@@ -29,7 +30,7 @@ export class Runner {
   readonly #bullmq: BullmqModule
   readonly #host: EngineHost
   readonly #records: Records
-  readonly #running = new Map<string, AbortController>()
+  readonly #running = new Map<string, JobControl>()
   /** Whether this process gives new jobs back for other processes. */
   paused = false
 
@@ -46,38 +47,30 @@ export class Runner {
 
   /** Aborts a task that was cancelled in any process, if the task runs in this one. */
   cancel (id: string, reason: unknown): void {
-    this.#running.get(id)?.abort(reason)
+    this.#running.get(id)?.cancel(reason)
   }
 
   readonly run = async (job: TaskJob, token?: string): Promise<unknown> => {
     if (this.paused) return await this.#giveBack(job, token)
     const id = idOf(job)
-    const controller = new AbortController()
-    this.#running.set(id, controller)
-    const reports = new Reports(job)
+    const control = new JobControl(job)
+    this.#running.set(id, control)
     // BullMQ itself would keep the stacks of all attempts, and send them with each failure.
     job.opts.stackTraceLimit = 1
-    let thrown: unknown
     try {
-      const outcome = await this.#host.run(toStored(job), {
-        attempt: job.attemptsMade + 1,
-        signal: controller.signal,
-        progress: (value) => { reports.send(value) },
-        failed: (error) => { thrown = error }
-      })
-      await reports.sent
-      return await this.#conclude(job, token, outcome, thrown)
+      const outcome = await this.#host.run(toStored(job), control)
+      if (control.sent !== undefined) await control.sent
+      if (outcome.state === 'completed') return toReturnvalue(outcome.result)
+      return await this.#conclude(job, token, outcome, control.thrown)
     } finally {
       // The job may have counted as lost, and may run a second time by now.
-      if (this.#running.get(id) === controller) this.#running.delete(id)
+      if (this.#running.get(id) === control) this.#running.delete(id)
     }
   }
 
-  async #conclude (job: TaskJob, token: string | undefined, outcome: RunOutcome, thrown: unknown): Promise<unknown> {
+  async #conclude (job: TaskJob, token: string | undefined, outcome: Exclude<RunOutcome, { state: 'completed' }>, thrown: unknown): Promise<unknown> {
     const { UnrecoverableError } = this.#bullmq
     switch (outcome.state) {
-      case 'completed':
-        return toReturnvalue(outcome.result)
       case 'delayed':
         if (job.attemptsMade === 0) await this.#records.note(idOf(job), 'startedAt', job.processedOn!).catch(() => {})
         throw withStackOf(thrown, outcome.error, new RetryError(outcome.error, outcome.delay))
@@ -102,32 +95,5 @@ export class Runner {
     }
     await job.moveToWait(token)
     throw new this.#bullmq.WaitingError()
-  }
-}
-
-/** Sends the progress of one task, one report at a time. Of the reports that come meanwhile, only the last is sent. */
-class Reports {
-  readonly #job: TaskJob
-  /** Resolves when every report was sent or lost. Undefined while no report is on its way. */
-  sent: Promise<void> | undefined
-  #next: { value: unknown } | undefined
-
-  constructor (job: TaskJob) {
-    this.#job = job
-  }
-
-  send (value: unknown): void {
-    this.#next = { value }
-    this.sent ??= this.#sendAll()
-  }
-
-  async #sendAll (): Promise<void> {
-    while (this.#next !== undefined) {
-      const report = this.#next
-      this.#next = undefined
-      // A lost report does not fail the task.
-      await this.#job.updateProgress(report).catch(() => {})
-    }
-    this.sent = undefined
   }
 }
