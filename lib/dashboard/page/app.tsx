@@ -1,5 +1,5 @@
 import { render } from 'preact'
-import { useEffect, useReducer, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useReducer, useRef, useState } from 'preact/hooks'
 import { Header } from './header.js'
 import { focusHeading } from './heading.js'
 import { LiveStream } from './live-stream.js'
@@ -28,7 +28,8 @@ function App () {
   // States, filters and pages are one view: the focus stays where it is, and the list begins at its top.
   const place = route.view === 'task' ? route.id : route.view === 'request' ? route.number : route.view
   const last = useRef({ place, query })
-  useEffect(() => {
+  // Before the browser shows the view: a key that is pressed then finds the focus there.
+  useLayoutEffect(() => {
     if (last.current.query !== query) scrollTo(0, 0)
     if (last.current.place !== place) focusHeading()
     last.current = { place, query }
