@@ -6,6 +6,7 @@ import { recordingOf } from '../../lib/dashboard/recording.js'
 import { useFakeTimers } from '../support/clock.js'
 import { type Scene, type SceneOptions, createScene, send } from '../support/dashboard.js'
 import { collectGarbage } from '../support/garbage.js'
+import { createLatch } from '../support/latch.js'
 import { named } from '../support/stored-app.js'
 import { nextTurn, turnUntil } from '../support/turns.js'
 import { until } from '../support/until.js'
@@ -128,6 +129,62 @@ t.test('the 200 latest requests are kept', async (t) => {
   const numbers = numbersIn(entries)
   t.same(numbers, Array.from({ length: 200 }, (_, index) => index + 31))
   t.match(entries['name:mail'], { counts: { completed: 230 } })
+})
+
+t.test('a request that is kept no more is not shown with its tasks, nor does it come back', async (t) => {
+  const gate = createLatch()
+  const { app, look } = await createScene(t)
+  app.get('/open', async ({ backgroundTasks }) => {
+    const { id } = backgroundTasks.add({ name: 'first' }, () => {})
+    await gate.promise
+    return [id, backgroundTasks.add({ name: 'late' }, () => {}).id]
+  })
+  app.get('/', async ({ backgroundTasks }) => {
+    return [backgroundTasks.add(function mail () {}).id]
+  })
+  const client = await look()
+  await client.whole()
+  const open = app.inject('/open')
+  await client.until((entries) => 'name:first' in entries)
+  const ids = (await app.inject('/')).json() as string[]
+  await client.until((entries) => entries['name:mail']?.counts.completed === 1)
+  for (let n = 0; n < 200; n++) await app.inject('/')
+  gate.resolve()
+  ids.push(...(await open).json() as string[])
+  const entries = await client.until((entries) => entries['name:late']?.counts.completed === 1 && entries['name:mail']?.counts.completed === 201)
+  t.notOk('request:1' in entries || 'request:2' in entries || 'request:203' in entries)
+  for (const id of ids) {
+    const { task } = await (await look(`task/${id}`)).whole()
+    t.match(task, { state: 'completed' })
+    t.notOk('request' in task!)
+  }
+})
+
+t.test('a new recording has the request that an earlier one has seen', async (t) => {
+  const gate = createLatch()
+  const { app, look, isObserved, intervals } = await createRecorded(t)
+  app.get('/', async ({ backgroundTasks }) => {
+    backgroundTasks.add(function first () {})
+    await gate.promise
+    backgroundTasks.add(function late () {})
+    return {}
+  })
+  const before = await look()
+  await before.whole()
+  const open = app.inject('/')
+  await before.until((entries) => 'request:1' in entries)
+  const tick = useFakeTimers(t)
+  before.hangUp()
+  await turnUntil(() => intervals.size === 2)
+  tick(600_000)
+  t.notOk(isObserved())
+  const client = await look()
+  await client.whole()
+  gate.resolve()
+  await open
+  tick(1000)
+  const { 'request:1': request } = await client.until((entries) => entries['request:1']?.lanes.length === 2)
+  t.same(request!.lanes.map(({ name }) => name), ['first', 'late'])
 })
 
 t.test('the 1000 latest tasks are kept, and names count the others too', async (t) => {
