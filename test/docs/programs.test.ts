@@ -63,17 +63,22 @@ t.test('an app of fastify-cli finishes its tasks on SIGTERM', async (t) => {
   t.equal(await stopped, 0)
 })
 
-t.test('the workers of a cluster finish their tasks on SIGTERM', async (t) => {
-  const program = DocumentedProgram.start(t, writePrograms(t, programsOf('docs/recipes.md', 'A cluster')), 'cluster.js')
-  const url = await program.url()
-  // Each worker says for itself that it listens.
-  while (new Set(program.lines.map(({ pid }) => pid)).size < availableParallelism()) await program.url()
-  for (let index = 0; index < 6; index++) {
-    t.equal((await fetch(`${url}/signup`, { method: 'POST', headers: { connection: 'close' } })).status, 201)
-  }
-  const stopped = program.stop()
-  const workers = new Set<unknown>()
-  for (let index = 0; index < 6; index++) workers.add((await program.logged(/^mail sent$/))['pid'])
-  t.equal(workers.size, Math.min(6, availableParallelism()), 'all workers have served')
-  t.equal(await stopped, 0)
-})
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  t.test(`the workers of a cluster finish their tasks on ${signal}`, async (t) => {
+    const program = DocumentedProgram.start(t, writePrograms(t, programsOf('docs/recipes.md', 'A cluster')), 'cluster.js')
+    const url = await program.url()
+    const workers = (): Set<unknown> => new Set(program.lines.map(({ pid }) => pid))
+    // Each worker says for itself that it listens.
+    while (workers().size < availableParallelism()) await program.url()
+    for (let index = 0; index < 6; index++) {
+      t.equal((await fetch(`${url}/signup`, { method: 'POST', headers: { connection: 'close' } })).status, 201)
+    }
+    // As a terminal does, which sends it to all of them.
+    if (signal === 'SIGINT') for (const pid of workers()) process.kill(Number(pid), signal)
+    const stopped = program.stop(signal)
+    const served = new Set<unknown>()
+    for (let index = 0; index < 6; index++) served.add((await program.logged(/^mail sent$/))['pid'])
+    t.equal(served.size, Math.min(6, availableParallelism()), 'all workers have served')
+    t.equal(await stopped, 0)
+  })
+}

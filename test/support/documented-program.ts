@@ -66,8 +66,8 @@ export class DocumentedProgram {
   }
 
   /** Stops the program as a process manager does, and resolves to its exit code. */
-  async stop (): Promise<unknown> {
-    this.#child.kill('SIGTERM')
+  async stop (signal: NodeJS.Signals = 'SIGTERM'): Promise<unknown> {
+    this.#child.kill(signal)
     return (await this.#closed)[0]
   }
 }

@@ -83,11 +83,17 @@ export const recipes: Checks = {
     t.same([...store.objects], [[key, 'a picture']], 'the second try has worked')
     t.same(uploaded(), before, 'the file is gone')
 
+    form.set('file', new Blob(['x'.repeat(2 ** 20 + 1)]), 'large.jpg')
+    t.equal((await fetch(`http://127.0.0.1:${port}/pictures`, { method: 'POST', body: form })).status, 413)
+    await app.backgroundTasks.idle()
+    t.equal(store.puts, 2, 'a file that was cut off is not kept')
+    t.same(uploaded(), before, 'nor is what came of it')
+
     const client = connect(port, '127.0.0.1')
     client.write(head(1e6) + 'half a picture')
     await until(() => uploaded().length > before.length)
     client.destroy()
-    await until(() => app.backgroundTasks.stats().skipped === 1)
+    await until(() => app.backgroundTasks.stats().skipped === 2)
     await app.backgroundTasks.idle()
     t.equal(store.puts, 2, 'half a picture is not kept')
     t.same(uploaded(), before, 'nor is its file')
