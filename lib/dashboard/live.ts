@@ -27,6 +27,8 @@ export class Live {
   readonly #showPayload: ShowPayload
   readonly #streams = new OpenStreams()
   readonly #recording: Recording
+  /** What was recorded when the first stream opened. Another dashboard of the app may end the recording, as may close. */
+  #current: Recording['current']
   readonly #store: Store
   readonly #feeds = new Map<string, Feed>()
   /** The async context of no request. Whatever is done for viewers must not count as work of the request that has changed something. */
@@ -81,7 +83,7 @@ export class Live {
   }
 
   #createFeed (create: CreateView, canAct: boolean): Feed {
-    const { recorder, sampler } = this.#recording.current!
+    const { recorder, sampler } = this.#current!
     const store = this.#store
     const view = create({
       tasks: this.#tasks, recorder, sampler, store, showPayload: this.#showPayload, lookAgain: () => { this.#lookSoon() }
@@ -93,7 +95,7 @@ export class Live {
   }
 
   #writeCommon (entries: Map<string, string>, canAct: boolean): void {
-    const { since } = this.#recording.current!
+    const { since } = this.#current!
     entries.set('page', JSON.stringify({ actions: canAct, since, script: this.#script }))
     const { failure } = this.#store
     if (failure !== undefined) entries.set('store', JSON.stringify(failure))
@@ -106,6 +108,7 @@ export class Live {
     }
     const { engine, isLocal } = this.#tasks.services.client
     this.#ends = [this.#recording.look(onChange)]
+    this.#current = this.#recording.current
     if (engine.watchAll !== undefined) this.#ends.push(engine.watchAll(onChange))
     else if (!isLocal) this.#ends.push(poll(onChange))
   }

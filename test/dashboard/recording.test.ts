@@ -100,6 +100,17 @@ t.test('the recording ends when the app closes', async (t) => {
   await turnUntil(() => intervals.size === 0)
 })
 
+t.test('an update that is due when the recording ends is still sent', async (t) => {
+  const { app, look } = await createRecorded(t)
+  const client = await look()
+  await client.whole()
+  app.backgroundTasks.add(function mail () {})
+  await app.backgroundTasks.idle()
+  // As close does, or another dashboard of the app that closes first.
+  recordingOf((app.backgroundTasks as AppTasks).services).end()
+  t.match(await client.until((entries) => 'name:mail' in entries), { 'name:mail': { counts: { completed: 1 } } })
+})
+
 t.test('the timer of the recording does not outlive the app, and holds no process', async (t) => {
   const { app, look, isObserved } = await createRecorded(t)
   const client = await look()
