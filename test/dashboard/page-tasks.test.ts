@@ -110,7 +110,9 @@ t.test('tasks are found page by page, by name and by id, and requests by their i
   // Where the pointer rests on the list, its rows stay: those of another list must not.
   await rows.nth(3).hover()
   await page.getByRole('textbox', { name: 'Name', exact: true }).fill('sparse')
+  // The old rows go before the new one comes.
   await rows.nth(1).waitFor({ state: 'detached' })
+  await rows.first().waitFor()
   t.match(await textsOf(rows), [/^sparse/])
   await page.getByRole('textbox', { name: 'Name', exact: true }).fill('spa')
   await page.getByText('No completed task has the name spa.').waitFor()
